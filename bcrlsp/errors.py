@@ -1,0 +1,26 @@
+"""Every error that the package raises on purpose.
+
+A user's mistake is a `UserError`: one line that says what was wrong, its value and place, what is
+allowed and what to do. The command line prints that line alone and ends with code 2; no table has
+been changed. Anything else is a defect of ours and ends with code 1 and its traceback.
+"""
+
+
+class BcrlspError(Exception):
+    """Base of all errors raised by this package."""
+
+
+class UserError(BcrlspError, ValueError):
+    """A mistake in what the user gave: the message is one line, ready to be shown."""
+
+
+class ConfigError(UserError):
+    """A setting that is unknown, missing or out of range."""
+
+
+class DataError(UserError):
+    """Data that the requested step cannot work with: absent, empty, or of another shape."""
+
+
+class ConflictError(BcrlspError):
+    """Another writer changed the table first; nothing was written, and running again is safe."""
