@@ -43,7 +43,7 @@ setup(
     name="bcrlsp",
     version="0.1.0",
     description="Budget constrained reinforcement learning for sequential promotion",
-    long_description="Spark, Ray RLlib and a certified budget LP for bonuses that bring users back.",
+    long_description="Which user gets which bonus: Spark, Ray RLlib and a certified budget LP.",
     license="Apache-2.0",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["bcrlsp", "bcrlsp.*"]),

@@ -1,0 +1,116 @@
+"""The one place that builds a Spark session.
+
+On Databricks, and wherever a session already runs, that session is used as it is: Delta is there.
+Elsewhere a local one is built with Delta's JAR (resolved once by Spark's own Ivy, cached under
+~/.ivy2*), its SQL extension and its catalog.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from pydantic import BaseModel, ConfigDict, Field
+from pyspark.sql import SparkSession
+
+from bcrlsp.errors import UserError
+
+_DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+_JAVA_VERSIONS = (17, 21)
+
+
+class Settings(BaseModel):
+    """Where Spark runs and what it may use."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    master: str | None = Field(
+        "local[2]", description="master of a session built here; null: as spark-submit says"
+    )
+    remote: str | None = Field(
+        None, description="address of a Spark Connect server (sc://host:15002); it excludes master"
+    )
+    driver_memory: str = Field("3g", description="heap of a local session's JVM")
+    shuffle_partitions: int = Field(
+        4, ge=1, description="partitions after a shuffle; adaptive execution may merge them"
+    )
+    conf: dict[str, str] = Field(
+        default_factory=dict, description="any further Spark settings, which win over the above"
+    )
+
+
+def get_session(settings: Settings) -> SparkSession:
+    """The running session, or a new one with Delta as `settings` say."""
+    if _on_databricks():
+        return SparkSession.builder.getOrCreate()
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return running
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    if settings.remote:
+        # JARs, extension and catalog are the Connect server's own settings.
+        session = SparkSession.builder.remote(settings.remote).getOrCreate()
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+        session.conf.set("spark.sql.shuffle.partitions", str(settings.shuffle_partitions))
+        return session
+    _require_java()
+    return _local(settings)
+
+
+def _local(settings: Settings) -> SparkSession:
+    from delta import configure_spark_with_delta_pip
+
+    conf = {
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+        # Delta computes a snapshot in 50 partitions by default: seconds for each small write.
+        "spark.databricks.delta.snapshotPartitions": "2",
+        **_DELTA,
+        **settings.conf,
+    }
+    builder = SparkSession.builder.appName("bcrlsp")
+    if settings.master:
+        builder = builder.master(settings.master)
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    session = configure_spark_with_delta_pip(builder).getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _on_databricks() -> bool:
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
+
+
+def _require_java() -> None:
+    found = java_version()
+    if found not in _JAVA_VERSIONS:
+        there = "none was found" if found is None else f"version {found} was found"
+        raise UserError(
+            f"Spark needs Java 17 or 21 and {there}; install one "
+            "(Debian, Ubuntu: apt-get install openjdk-17-jre-headless) or point JAVA_HOME at it"
+        )
+
+
+def java_version() -> int | None:
+    """Major version of the Java that Spark would start (JAVA_HOME, then PATH), None if absent."""
+    home = os.environ.get("JAVA_HOME")
+    java = os.path.join(home, "bin", "java") if home else shutil.which("java")  # noqa: PTH118
+    if not java:
+        return None
+    try:
+        told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    quoted = told.stderr.split('"')
+    return int(quoted[1].split(".")[0]) if len(quoted) > 1 and quoted[1][:1].isdigit() else None

@@ -1,0 +1,204 @@
+"""The lake: the one module that reads and writes tables.
+
+A table is either a folder under a root (`lake.root`/NAME) or NAME in a catalog and schema. Every
+write is one Delta transaction, and one that can be repeated: a whole table or a window of it is
+replaced, or rows are merged by key. A killed writer leaves the table as it was.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from bcrlsp.errors import ConflictError, DataError
+from bcrlsp.tables.schemas import TABLES, Table
+
+# How Delta's conflict errors name themselves, in classic sessions and through Connect.
+_CONFLICTS = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "Concurrent")
+
+
+class Settings(BaseModel):
+    """Where the tables are: a folder (root), or a catalog and a schema."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    root: str | None = Field("lake", description="folder or URI that holds one folder a table")
+    catalog: str | None = Field(None, description="catalog of the tables; then root must be null")
+    schema_: str | None = Field(None, alias="schema", description="schema in that catalog")
+    keep_versions: str = Field(
+        "interval 60 days",
+        description="how long old versions stay readable, so that a model can be reproduced",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Settings":
+        if (self.catalog is None) != (self.schema_ is None):
+            raise ValueError("catalog and schema are given together or not at all")
+        if (self.root is None) == (self.catalog is None):
+            raise ValueError("give either root, or catalog and schema (and root: null)")
+        return self
+
+
+class Lake:
+    """Reads and writes the tables of `TABLES`.
+
+    spark: the session, classic or Connect.
+    settings: where the tables are.
+    """
+
+    def __init__(self, spark: SparkSession, settings: Settings) -> None:
+        self.spark = spark
+        self._settings = settings
+
+    def identifier(self, name: str) -> str:
+        """What SQL calls the table: delta.`root/NAME` or `catalog`.`schema`.`NAME`."""
+        if self._settings.root is not None:
+            return f"delta.`{self.location(name)}`"
+        return f"`{self._settings.catalog}`.`{self._settings.schema_}`.`{name}`"
+
+    def location(self, name: str) -> str:
+        """Absolute path or URI of the table's folder, for readers without Spark."""
+        root = self._settings.root
+        if root is not None:
+            base = root if "://" in root else str(Path(root).absolute())
+            return f"{base.rstrip('/')}/{name}"
+        detail = self.spark.sql(f"DESCRIBE DETAIL {self.identifier(name)}").first()
+        return str(detail["location"]) if detail else ""
+
+    def exists(self, name: str) -> bool:
+        """Whether the table has been created."""
+        try:
+            self.spark.sql(f"DESCRIBE DETAIL {self.identifier(name)}").first()
+        except AnalysisException:
+            return False
+        return True
+
+    def version(self, name: str) -> int:
+        """The newest version of the table; DataError when there is no such table."""
+        self._require(name)
+        row = self.spark.sql(f"DESCRIBE HISTORY {self.identifier(name)} LIMIT 1").first()
+        return int(row["version"]) if row else 0
+
+    def read(self, name: str, version: int | None = None) -> DataFrame:
+        """The table, or its pinned `version`; DataError when there is no such table."""
+        self._require(name)
+        at = "" if version is None else f" VERSION AS OF {int(version)}"
+        return self.spark.sql(f"SELECT * FROM {self.identifier(name)}{at}")
+
+    def create(self, name: str) -> None:
+        """The empty table with its constraints, if it is not there; safe to repeat."""
+        table = TABLES[name]
+        if not self.exists(name):
+            self.spark.sql(self._ddl(table))
+        held = self._properties(name)
+        for check, condition in table.checks.items():
+            # A run killed between the two statements is completed by the next one.
+            if f"delta.constraints.{check}" not in held:
+                target = self.identifier(name)
+                self.spark.sql(f"ALTER TABLE {target} ADD CONSTRAINT {check} CHECK ({condition})")
+
+    def overwrite(self, name: str, rows: DataFrame) -> int:
+        """The table's rows become `rows`, in one transaction; returns the new version."""
+        return self.replace(name, rows, "true")
+
+    def replace(self, name: str, rows: DataFrame, where: str) -> int:
+        """The rows that meet the SQL condition `where` become `rows`, in one transaction.
+
+        An empty `rows` clears them. Delta refuses rows that do not meet the condition. Returns the
+        version written; ConflictError when another writer was first.
+        """
+        self.create(name)
+        writer = self._shaped(name, rows).write.format("delta").mode("overwrite")
+        writer = writer.option("replaceWhere", where)
+        if self._settings.root is not None:
+            self._commit(name, lambda: writer.save(self.location(name)))
+        else:
+            self._commit(name, lambda: writer.saveAsTable(self.identifier(name)))
+        return self.version(name)
+
+    def merge(self, name: str, rows: DataFrame, *, update: bool = True) -> int:
+        """`rows` are added by the table's keys, in one transaction; returns the new version.
+
+        A row whose key is there replaces it, or is left out where `update` is false. `rows` must
+        hold each key once. ConflictError when another writer was first.
+        """
+        self.create(name)
+        view = f"rows_{uuid4().hex}"
+        self._shaped(name, rows).createOrReplaceTempView(view)
+        same = " AND ".join(f"t.{key} <=> s.{key}" for key in TABLES[name].keys)
+        matched = "WHEN MATCHED THEN UPDATE SET * " if update else ""
+        statement = (
+            f"MERGE INTO {self.identifier(name)} AS t USING {view} AS s ON {same} "
+            f"{matched}WHEN NOT MATCHED THEN INSERT *"
+        )
+        try:
+            self._commit(name, lambda: self.spark.sql(statement).collect())
+        finally:
+            self.spark.catalog.dropTempView(view)
+        return self.version(name)
+
+    def _commit(self, name: str, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except PySparkException as error:
+            if any(word in str(error) for word in _CONFLICTS):
+                raise ConflictError(
+                    f"another run changed table {name} at the same time; nothing was written, "
+                    "run again"
+                ) from error
+            raise
+
+    @staticmethod
+    def _shaped(name: str, rows: DataFrame) -> DataFrame:
+        """`rows` with the table's columns, types and order; a missing one is DataError."""
+        table = TABLES[name]
+        missing = [column for column in table.columns if column not in rows.columns]
+        if missing:
+            raise DataError(
+                f"rows for table {name} lack the columns {', '.join(missing)}; "
+                f"they have {', '.join(rows.columns)}"
+            )
+        return rows.select(*(rows[field.name].cast(field.dataType) for field in table.schema))
+
+    def _require(self, name: str) -> None:
+        if not self.exists(name):
+            raise DataError(
+                f"there is no table {name} at {self.identifier(name)}; {_MADE_BY[name]} makes it"
+            )
+
+    def _properties(self, name: str) -> dict[str, str]:
+        rows = self.spark.sql(f"SHOW TBLPROPERTIES {self.identifier(name)}").collect()
+        return {row["key"]: row["value"] for row in rows}
+
+    def _ddl(self, table: Table) -> str:
+        columns = ", ".join(
+            f"`{field.name}` {field.dataType.simpleString()}{'' if field.nullable else ' NOT NULL'}"
+            for field in table.schema
+        )
+        layout = f" PARTITIONED BY ({', '.join(table.partition_by)})" if table.partition_by else ""
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.identifier(table.name)} ({columns}) USING DELTA"
+            f"{layout} TBLPROPERTIES ("
+            f"'delta.deletedFileRetentionDuration' = '{self._settings.keep_versions}', "
+            f"'delta.logRetentionDuration' = '{self._settings.keep_versions}')"
+        )
+
+
+_INGEST = "`bcrlsp ingest` or `bcrlsp simulate`"
+_MADE_BY = {
+    "activity": _INGEST,
+    "bonuses": _INGEST,
+    "redemptions": _INGEST,
+    "users": _INGEST,
+    "quarantine": _INGEST,
+    "market_truth": "`bcrlsp simulate`",
+    "trajectories": "`bcrlsp trajectories`",
+    "states": "`bcrlsp trajectories`",
+    "policies": "`bcrlsp train`",
+    "evaluations": "`bcrlsp evaluate`",
+    "allocations": "`bcrlsp allocate`",
+    "certificates": "`bcrlsp allocate`",
+}

@@ -1,0 +1,167 @@
+"""The tables: names, columns, keys and what Delta itself enforces.
+
+Readers outside this package rely on these names and types. Columns may be added, never renamed.
+"""
+
+from dataclasses import dataclass
+
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    DataType,
+    DateType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+_TYPES: dict[str, DataType] = {
+    "string": StringType(),
+    "timestamp": TimestampType(),
+    "date": DateType(),
+    "double": DoubleType(),
+    "int": IntegerType(),
+    "bigint": LongType(),
+    "boolean": BooleanType(),
+    "binary": BinaryType(),
+    "array<float>": ArrayType(FloatType()),
+    "map<string,double>": MapType(StringType(), DoubleType()),
+    "map<string,bigint>": MapType(StringType(), LongType()),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    columns: "name type" pairs; a type that ends in "?" may be null.
+    keys: the columns that identify a row.
+    checks: constraint name to SQL condition, enforced by Delta on every write.
+    partition_by: columns that the files are laid out by.
+    """
+
+    name: str
+    schema: StructType
+    keys: tuple[str, ...]
+    checks: dict[str, str]
+    partition_by: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names, in order."""
+        return self.schema.names
+
+
+def _table(
+    name: str,
+    columns: str,
+    keys: tuple[str, ...],
+    checks: dict[str, str] | None = None,
+    partition_by: tuple[str, ...] = (),
+) -> Table:
+    fields = []
+    for column in columns.split(", "):
+        field, kind = column.split(" ")
+        fields.append(StructField(field, _TYPES[kind.removesuffix("?")], kind.endswith("?")))
+    return Table(name, StructType(fields), keys, checks or {}, partition_by)
+
+
+_LEVEL = {"level_not_negative": "level >= 0"}
+_COST = {"cost_not_negative": "cost >= 0"}
+_AMOUNT = {"amount_not_negative": "amount >= 0"}
+_PROPENSITY = {"propensity_in_0_1": "propensity IS NULL OR (propensity > 0 AND propensity <= 1)"}
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        _table(
+            "activity",
+            "user_id string, event_ts timestamp, kind string, amount double?, ingest_ts timestamp",
+            keys=("user_id", "event_ts", "kind"),
+        ),
+        _table(
+            "bonuses",
+            "bonus_id string, user_id string, sent_ts timestamp, level int, amount double, "
+            "propensity double?, policy_id string?, ingest_ts timestamp",
+            keys=("bonus_id",),
+            checks=_LEVEL | _AMOUNT | _PROPENSITY,
+        ),
+        _table(
+            "redemptions",
+            "bonus_id string, user_id string, redeemed_ts timestamp, amount double, "
+            "ingest_ts timestamp",
+            keys=("bonus_id",),
+            checks=_AMOUNT,
+        ),
+        _table(
+            "users",
+            "user_id string, signup_ts timestamp, segment string, ingest_ts timestamp",
+            keys=("user_id",),
+        ),
+        _table(
+            "trajectories",
+            "user_id string, period date, step int, state array<float>, level int, reward double, "
+            "cost double, propensity double?, terminal boolean, period_start timestamp, "
+            "segment string, feature_set string",
+            keys=("user_id", "period_start"),
+            checks=_LEVEL | _COST | _PROPENSITY,
+            partition_by=("period",),
+        ),
+        _table(
+            "quarantine",
+            "source string, period date?, reason string, record string, detected_ts timestamp",
+            keys=("source", "reason", "record"),
+        ),
+        _table(
+            "allocations",
+            "period date, user_id string, level int, amount double, value double, cost double, "
+            "policy_id string, run_id string, period_start timestamp",
+            keys=("period_start", "user_id"),
+            checks=_LEVEL | _COST | _AMOUNT,
+            partition_by=("period",),
+        ),
+        _table(
+            "certificates",
+            "period date, run_id string, policy_id string, value double, bound double, "
+            "gap double, prices map<string,double>, spend map<string,double>, "
+            "limits map<string,double>, passes int, users bigint, "
+            "source_versions map<string,bigint>, period_start timestamp",
+            keys=("period_start",),
+        ),
+        _table(
+            "policies",
+            "policy_id string, algorithm string, as_of date, uri string, "
+            "metrics map<string,double>, source_versions map<string,bigint>, created_ts timestamp, "
+            "feature_set string",
+            keys=("policy_id",),
+        ),
+        _table(
+            "evaluations",
+            "policy_id string, estimator string, measure string, estimate double, low double, "
+            "high double, periods int, created_ts timestamp",
+            keys=("policy_id", "estimator", "measure"),
+        ),
+        # Beyond the contract: what the simulator alone knows, and the carried feature states.
+        _table(
+            "market_truth",
+            "user_id string, period date, period_start timestamp, type int, habit int, fatigue int",
+            keys=("user_id", "period_start"),
+        ),
+        _table(
+            "states",
+            "user_id string, period date, period_start timestamp, step int, segment string, "
+            "carry binary, feature_set string",
+            keys=("user_id", "period_start"),
+            partition_by=("period",),
+        ),
+    )
+}
+
+EVENT_TABLES = ("activity", "bonuses", "redemptions", "users")

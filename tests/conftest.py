@@ -1,0 +1,41 @@
+"""What the tests share: one Spark session, one Ray instance, a fresh lake a test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from bcrlsp import session
+from bcrlsp.tables import Lake
+from bcrlsp.tables import Settings as LakeSettings
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    settings = session.Settings(
+        master="local[2]", driver_memory="2g", shuffle_partitions=2, conf={}
+    )
+    running = session.get_session(settings)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+    return Lake(spark, LakeSettings(root=str(tmp_path / "lake")))
+
+
+@pytest.fixture(scope="session")
+def ray_instance() -> Iterator[None]:
+    import ray
+
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=300 * 2**20,
+        log_to_driver=False,
+        configure_logging=False,
+    )
+    yield
+    ray.shutdown()

@@ -1,0 +1,95 @@
+"""The lake: constraints, idempotent writes, and what an independent client reads."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.errors import PySparkException
+
+from bcrlsp.errors import DataError
+from bcrlsp.tables import TABLES, Lake
+
+INSTANT = datetime(2025, 1, 6, tzinfo=UTC)
+
+
+def trajectory(user: str, day: int, level: int = 1, cost: float = 0.0, propensity=0.5) -> tuple:
+    start = datetime(2025, 1, day, tzinfo=UTC)
+    return (
+        user, start.date(), 0, [1.0, 2.0], level, 1.0, cost, propensity, False, start, "all", "f",
+    )  # fmt: skip
+
+
+def frame(lake: Lake, rows: list[tuple]):
+    return lake.spark.createDataFrame(rows, TABLES["trajectories"].schema)
+
+
+def test_a_window_is_replaced_whole_and_an_empty_result_clears_it(lake: Lake) -> None:
+    rows = [trajectory("a", 6), trajectory("a", 7), trajectory("b", 7)]
+    lake.overwrite("trajectories", frame(lake, rows))
+    lake.replace("trajectories", frame(lake, [trajectory("c", 7)]), "period = DATE'2025-01-07'")
+    held = {(r.user_id, r.period) for r in lake.read("trajectories").collect()}
+    assert held == {("a", date(2025, 1, 6)), ("c", date(2025, 1, 7))}
+    lake.replace("trajectories", frame(lake, []), "period = DATE'2025-01-07'")
+    assert {r.user_id for r in lake.read("trajectories").collect()} == {"a"}
+
+
+def test_rows_outside_the_window_are_refused_and_nothing_changes(lake: Lake) -> None:
+    version = lake.overwrite("trajectories", frame(lake, [trajectory("a", 6)]))
+    with pytest.raises(PySparkException):
+        lake.replace("trajectories", frame(lake, [trajectory("c", 8)]), "period = DATE'2025-01-07'")
+    assert lake.version("trajectories") == version
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        trajectory("a", 6, level=-1),
+        trajectory("a", 6, cost=-0.5),
+        trajectory("a", 6, propensity=0.0),
+        trajectory("a", 6, propensity=1.5),
+    ],
+)
+def test_delta_itself_refuses_what_the_contract_forbids(lake: Lake, row: tuple) -> None:
+    lake.create("trajectories")
+    with pytest.raises(PySparkException, match=r"(?i)constraint"):
+        lake.overwrite("trajectories", frame(lake, [row]))
+
+
+def test_a_half_made_table_gets_its_missing_constraints(lake: Lake) -> None:
+    lake.spark.sql(lake._ddl(TABLES["trajectories"]))  # as a run killed before the constraints
+    lake.create("trajectories")
+    with pytest.raises(PySparkException, match=r"(?i)constraint"):
+        lake.overwrite("trajectories", frame(lake, [trajectory("a", 6, level=-1)]))
+
+
+def test_merge_keeps_each_key_once(lake: Lake) -> None:
+    schema = TABLES["users"].schema
+    first = lake.spark.createDataFrame([("a", INSTANT, "x", INSTANT)], schema)
+    second = lake.spark.createDataFrame(
+        [("a", INSTANT, "y", INSTANT), ("b", INSTANT, "y", INSTANT)], schema
+    )
+    lake.merge("users", first)
+    lake.merge("users", second, update=False)
+    assert {(r.user_id, r.segment) for r in lake.read("users").collect()} == {
+        ("a", "x"), ("b", "y"),
+    }  # fmt: skip
+    lake.merge("users", second)
+    assert {r.segment for r in lake.read("users").collect()} == {"y"}
+
+
+def test_an_independent_client_reads_the_columns_of_every_table(lake: Lake) -> None:
+    for name, table in TABLES.items():
+        lake.create(name)
+        assert DeltaTable(lake.location(name)).schema().to_arrow().names == table.columns
+
+
+def test_a_pinned_version_does_not_move(lake: Lake) -> None:
+    version = lake.overwrite("trajectories", frame(lake, [trajectory("a", 6)]))
+    lake.overwrite("trajectories", frame(lake, []))
+    assert lake.read("trajectories", version).count() == 1
+    assert lake.read("trajectories").count() == 0
+
+
+def test_a_missing_table_is_one_line_that_says_what_makes_it(lake: Lake) -> None:
+    with pytest.raises(DataError, match=r"there is no table policies .*`bcrlsp train` makes it"):
+        lake.read("policies")
