@@ -198,7 +198,9 @@ _MADE_BY = {
     "trajectories": "`bcrlsp trajectories`",
     "states": "`bcrlsp trajectories`",
     "policies": "`bcrlsp train`",
+    "curves": "`bcrlsp train`",
     "evaluations": "`bcrlsp evaluate`",
     "allocations": "`bcrlsp allocate`",
     "certificates": "`bcrlsp allocate`",
+    "frontiers": "`bcrlsp allocate`",
 }

@@ -148,7 +148,19 @@ TABLES: dict[str, Table] = {
             "high double, periods int, created_ts timestamp",
             keys=("policy_id", "estimator", "measure"),
         ),
-        # Beyond the contract: what the simulator alone knows, and the carried feature states.
+        # Beyond the contract: what a training run and an allocation have to show, what the
+        # simulator alone knows, and the carried feature states.
+        _table(
+            "curves",
+            "policy_id string, iteration int, metric string, value double",
+            keys=("policy_id", "iteration", "metric"),
+        ),
+        _table(
+            "frontiers",
+            "period date, period_start timestamp, run_id string, budget double, spend double, "
+            "value double, price double",
+            keys=("period_start", "budget"),
+        ),
         _table(
             "market_truth",
             "user_id string, period date, period_start timestamp, type int, habit int, fatigue int",
