@@ -6,20 +6,18 @@ Elsewhere a local one is built with Delta's JAR (resolved once by Spark's own Iv
 """
 
 import os
-import shutil
-import subprocess
 import sys
 
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import SparkSession
 
 from bcrlsp.errors import UserError
+from bcrlsp.java import java_problem
 
 _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
-_JAVA_VERSIONS = (17, 21)
 
 
 class Settings(BaseModel):
@@ -56,7 +54,9 @@ def get_session(settings: Settings) -> SparkSession:
         session.conf.set("spark.sql.session.timeZone", "UTC")
         session.conf.set("spark.sql.shuffle.partitions", str(settings.shuffle_partitions))
         return session
-    _require_java()
+    problem = java_problem()
+    if problem:
+        raise UserError(problem)
     return _local(settings)
 
 
@@ -90,27 +90,3 @@ def _local(settings: Settings) -> SparkSession:
 
 def _on_databricks() -> bool:
     return "DATABRICKS_RUNTIME_VERSION" in os.environ
-
-
-def _require_java() -> None:
-    found = java_version()
-    if found not in _JAVA_VERSIONS:
-        there = "none was found" if found is None else f"version {found} was found"
-        raise UserError(
-            f"Spark needs Java 17 or 21 and {there}; install one "
-            "(Debian, Ubuntu: apt-get install openjdk-17-jre-headless) or point JAVA_HOME at it"
-        )
-
-
-def java_version() -> int | None:
-    """Major version of the Java that Spark would start (JAVA_HOME, then PATH), None if absent."""
-    home = os.environ.get("JAVA_HOME")
-    java = os.path.join(home, "bin", "java") if home else shutil.which("java")  # noqa: PTH118
-    if not java:
-        return None
-    try:
-        told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    quoted = told.stderr.split('"')
-    return int(quoted[1].split(".")[0]) if len(quoted) > 1 and quoted[1][:1].isdigit() else None

@@ -1,0 +1,53 @@
+# `make help` lists every target. Everything runs in a virtual environment of the project's own.
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: java
+java:
+	@$(PYTHON) bcrlsp/java.py
+
+$(STAMP): setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+		|| { echo "bcrlsp needs Python 3.11 or 3.12; name one: make PYTHON=python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev,examples,connect]'
+	@touch $@
+
+.PHONY: setup
+setup: java $(STAMP) ## Virtual environment with all dependencies (about 7 GB)
+
+.PHONY: demo
+demo: setup ## The whole pipeline on a small simulated market (10 minutes at most)
+	$(BIN)/bcrlsp demo
+
+.PHONY: real-data
+real-data: setup ## The same pipeline on dunnhumby's The Complete Journey
+	$(BIN)/bcrlsp demo --config conf/complete-journey.yaml
+
+.PHONY: test
+test: setup ## All tests
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: setup ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: clean
+clean: ## Remove tables, artefacts and caches (not the virtual environment)
+	rm -rf lake artifacts lakes .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
