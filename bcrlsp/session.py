@@ -9,6 +9,7 @@ import os
 import sys
 
 from pydantic import BaseModel, ConfigDict, Field
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from bcrlsp.errors import UserError
@@ -21,7 +22,7 @@ _DELTA = {
 
 
 class Settings(BaseModel):
-    """Where Spark runs and what it may use."""
+    """Where Spark runs and what it may use; under spark-submit, what that says goes first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,7 +48,8 @@ def get_session(settings: Settings) -> SparkSession:
     running = SparkSession.getActiveSession()
     if running is not None:
         return running
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
+        os.environ.setdefault(name, sys.executable)
     if settings.remote:
         # JARs, extension and catalog are the Connect server's own settings.
         session = SparkSession.builder.remote(settings.remote).getOrCreate()
@@ -57,10 +59,29 @@ def get_session(settings: Settings) -> SparkSession:
     problem = java_problem()
     if problem:
         raise UserError(problem)
-    return _local(settings)
+    builder = SparkSession.builder.appName("bcrlsp")
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return _submitted(builder, settings)
+    return _local(builder, settings)
 
 
-def _local(settings: Settings) -> SparkSession:
+def _submitted(builder: SparkSession.Builder, settings: Settings) -> SparkSession:
+    """Under spark-submit master, memory and packages are the command line's."""
+    for key, value in {**_common(settings), **settings.conf}.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    try:
+        session.sql("SHOW TABLES").collect()  # the first use loads Delta's catalog
+    except PySparkException as error:
+        if "DeltaCatalog" not in str(error):
+            raise
+        raise UserError(
+            f"spark-submit started without Delta; add --packages {_delta_coordinates()}"
+        ) from None
+    return session
+
+
+def _local(builder: SparkSession.Builder, settings: Settings) -> SparkSession:
     from delta import configure_spark_with_delta_pip
 
     conf = {
@@ -69,16 +90,11 @@ def _local(settings: Settings) -> SparkSession:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         # Delta computes a snapshot in 50 partitions by default: seconds for each small write.
         "spark.databricks.delta.snapshotPartitions": "2",
-        **_DELTA,
+        **_common(settings),
         **settings.conf,
     }
-    builder = SparkSession.builder.appName("bcrlsp")
     if settings.master:
         builder = builder.master(settings.master)
     for key, value in conf.items():
@@ -86,6 +102,23 @@ def _local(settings: Settings) -> SparkSession:
     session = configure_spark_with_delta_pip(builder).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def _common(settings: Settings) -> dict[str, str]:
+    return {
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+        **_DELTA,
+    }
+
+
+def _delta_coordinates() -> str:
+    from importlib.metadata import version
+
+    spark = ".".join(version("pyspark").split(".")[:2])
+    return f"io.delta:delta-spark_{spark}_2.13:{version('delta-spark')}"
 
 
 def _on_databricks() -> bool:
