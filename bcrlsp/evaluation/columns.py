@@ -1,0 +1,115 @@
+"""Columns of a table of trajectories as arrays; a mistake is named with its row and user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bcrlsp.errors import DataError
+from bcrlsp.evaluation.log import Bools, Floats, Ints
+
+
+class Columns:
+    """Arrays in the table's own order. Every method raises DataError for what it cannot read."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a column."""
+        return name in self._table.column_names
+
+    def need(self, *names: str) -> None:
+        """All these columns must be there."""
+        for name in names:
+            if not self.has(name):
+                raise DataError(
+                    f"trajectories have no column {name!r}; they have: "
+                    f"{', '.join(self._table.column_names)}"
+                )
+
+    def place(self, row: int) -> str:
+        """The row as a message names it."""
+        user, period = self._table["user_id"][int(row)], self._table["period"][int(row)]
+        return f"row {int(row)} (user {user.as_py()}, period {period.as_py()})"
+
+    def fail(self, bad: Bools, what: str, values: Any, allowed: str) -> None:
+        """Raises for the first row where `bad` is true; values: one a row, to be shown."""
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            value = values[row].tolist() if isinstance(values, np.ndarray) else values[row]
+            raise DataError(
+                f"trajectories: {what} is {value} in {self.place(row)}; allowed: {allowed}"
+                f" ({int(bad.sum())} such rows)"
+            )
+
+    def numbers(self, name: str, nulls: bool = False) -> Floats:
+        """A numeric column, array (N,); nulls become nan where they may be there."""
+        try:
+            values = np.asarray(self._table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise DataError(
+                f"trajectories: column {name!r} is {self._table[name].type}; allowed: numbers"
+            ) from None
+        if not nulls:
+            self.fail(~np.isfinite(values), name, values, "a finite number")
+        return values
+
+    def whole(self, name: str) -> Ints:
+        """A column of whole numbers, array (N,)."""
+        values = self.numbers(name)
+        self.fail(values != np.floor(values), name, values, "a whole number")
+        return values.astype(np.int64)
+
+    def flags(self, name: str) -> Bools:
+        """A boolean column, array (N,); null is false."""
+        filled = pc.fill_null(self._table[name].cast(pa.bool_()), False)
+        return np.asarray(filled.to_numpy(), dtype=np.bool_)
+
+    def dates(self, name: str) -> Ints:
+        """A date column as days since 1970, array (N,)."""
+        column = self._table[name]
+        if column.null_count:
+            raise DataError(f"trajectories: {name} is null in {column.null_count} rows; fill it")
+        try:
+            return np.asarray(column.cast(pa.date32()).cast(pa.int32()).to_numpy()).astype(np.int64)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise DataError(
+                f"trajectories: column {name!r} is {column.type}; allowed: date"
+            ) from None
+
+    def states(self) -> Floats:
+        """The states, array (N, d); all of one length and finite."""
+        column = self._table["state"].combine_chunks()
+        sizes = np.asarray(pc.fill_null(pc.list_value_length(column), -1).to_numpy(False))
+        self.fail(sizes != sizes[0], "length of the state", sizes, f"{sizes[0]}, as in row 0")
+        if sizes[0] < 1:
+            raise DataError("trajectories: the state is empty; this estimator needs one")
+        flat = pc.list_flatten(column).cast(pa.float64())
+        values = np.asarray(flat.to_numpy(False), dtype=np.float64).reshape(len(sizes), sizes[0])
+        bad = ~np.isfinite(values)
+        self.fail(
+            np.asarray(bad.any(axis=1)),
+            "the first feature of the state that is nan or infinite",
+            bad.argmax(1),
+            "none; is, pdis, snis and snpdis need no state where propensities are logged",
+        )
+        return values
+
+    def users(self) -> tuple[Any, Ints]:
+        """Distinct user ids, sorted, and each row's index among them, array (N,)."""
+        column = self._table["user_id"]
+        if column.null_count:
+            raise DataError(
+                f"trajectories: user_id is null in {column.null_count} rows; remove them"
+            )
+        encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+        names = np.asarray(encoded.dictionary.to_pylist(), dtype=np.str_)
+        ranked, positions = np.unique(names, return_inverse=True)
+        return ranked, positions[np.asarray(encoded.indices.to_numpy(False))].astype(np.int64)

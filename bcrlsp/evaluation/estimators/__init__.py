@@ -1,0 +1,33 @@
+"""Off-policy estimators: one module each, which registers itself here."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, TypeVar
+
+from bcrlsp.evaluation.log import Log
+from bcrlsp.evaluation.settings import Settings
+from bcrlsp.evaluation.terms import Terms
+from bcrlsp.registry import Registry
+
+M = TypeVar("M")
+
+
+class Estimator(ABC, Generic[M]):
+    """An off-policy estimator: models fitted once, then terms of any part of the log's users.
+
+    `fit` may see a sample of the users; `terms` is called for all, possibly in parts on other
+    machines, so its result for a user may not depend on the other users of the part.
+    """
+
+    needs_states: ClassVar[bool]
+    """Whether log.states must be there."""
+
+    @abstractmethod
+    def fit(self, log: Log, settings: Settings, seed: int) -> M:
+        """The models that `terms` needs; it can be pickled."""
+
+    @abstractmethod
+    def terms(self, log: Log, model: M) -> Terms:
+        """Per-user terms of the estimate."""
+
+
+ESTIMATORS: Registry[Estimator[Any]] = Registry("estimator", __name__)

@@ -1,0 +1,26 @@
+"""Self-normalised trajectory importance sampling: Σ_u w_T G_u / Σ_u w_T, G_u = Σ_t gamma^t r_t.
+
+Bounded by the largest return in the log and consistent, no longer unbiased.
+"""
+
+import numpy as np
+
+from bcrlsp.evaluation.estimators import ESTIMATORS
+from bcrlsp.evaluation.log import Log
+from bcrlsp.evaluation.terms import Terms
+from bcrlsp.evaluation.weighting import WeightingEstimator
+
+
+class SelfNormalisedImportanceSampling(WeightingEstimator):
+    """The weighted mean of the discounted returns."""
+
+    def terms(self, log: Log, model: None) -> Terms:
+        """Terms of one ratio."""
+        weights = self.trajectory_weights(log)
+        returns = log.total(log.discounts * log.rewards)
+        return Terms(
+            (weights * returns)[:, None], weights[:, None], np.ones((len(weights), 1)), weights
+        )
+
+
+ESTIMATORS.register("snis")(SelfNormalisedImportanceSampling())

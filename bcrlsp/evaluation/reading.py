@@ -1,0 +1,215 @@
+"""From a table of trajectories and target probabilities to a validated log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike
+
+from bcrlsp.errors import ConfigError, DataError
+from bcrlsp.evaluation.columns import Columns
+from bcrlsp.evaluation.log import Bools, Floats, Ints, Log
+
+MEASURES = {"retention": "reward", "cost": "cost"}
+"""What can be evaluated, and the column it is read from."""
+
+SUM_TOLERANCE = 1e-5
+"""By how much a row of target probabilities may miss 1: float32 policies do by 1e-7 a level."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoggedTable:
+    """A log whose propensities may still be missing (nan), and what else the table tells.
+
+    behaviour: array (N, a), float64: the log's probability of every level, where it was given.
+    periods: number of distinct periods.
+    """
+
+    log: Log
+    behaviour: Floats | None
+    periods: int
+
+
+def read_log(
+    table: pa.Table,
+    target: ArrayLike,
+    measure: str,
+    *,
+    gamma: float,
+    states: bool,
+    propensities: ArrayLike | None = None,
+    allowed: ArrayLike | None = None,
+) -> LoggedTable:
+    """Checks everything that a user can get wrong and sorts the rows by user and step.
+
+    table: the contract's trajectory columns. target: (n, a), one row a row of the table, in its
+    order. propensities: (n,) of the level sent or (n, a) of all levels, instead of the column;
+    nan (or null in the column) means unknown, and then the states are read too. allowed: bool
+    (n, a). Raises DataError or ConfigError with the row, its user and period.
+    """
+    if measure not in MEASURES:
+        raise ConfigError(f"unknown measure {measure!r}; allowed: {', '.join(MEASURES)}")
+    if not 0.0 <= gamma <= 1.0:
+        raise ConfigError(f"gamma is {gamma}; allowed: 0 to 1")
+    columns = Columns(table)
+    wanted = ["user_id", "period", "step", "level", MEASURES[measure], "terminal"]
+    columns.need(*wanted)
+    if not len(columns):
+        raise DataError("the table of trajectories is empty; nothing to evaluate: give periods")
+
+    users, codes = columns.users()
+    steps = columns.whole("step")
+    periods, ranks = np.unique(columns.dates("period"), return_inverse=True)
+    order = np.lexsort((steps, codes))
+    offsets = np.concatenate([[0], np.flatnonzero(np.diff(codes[order])) + 1, [len(order)]])
+    _check_sequence(columns, order, codes, steps, ranks)
+
+    probabilities = _target(columns, target)
+    width = probabilities.shape[1]
+    levels = _levels(columns, width)
+    permitted = None if allowed is None else _permitted(columns, allowed, probabilities, levels)
+    chosen, behaviour = _propensities(columns, propensities, levels, width)
+
+    # A model of the behaviour needs the states as well.
+    states = states or bool(np.isnan(chosen).any())
+    if states:
+        columns.need("state")
+
+    terminal = columns.flags("terminal")[order]
+    last = offsets[1:] - 1
+    early = np.setdiff1d(np.flatnonzero(terminal), last)
+    if len(early):
+        raise DataError(
+            f"trajectories: {columns.place(order[early[0]])} is terminal but another row of the "
+            "user follows; only a user's last row may be: rebuild the trajectories"
+        )
+    lengths = np.diff(offsets)
+    window = len(periods) - ranks[order][offsets[:-1]]
+    log = Log(
+        users=users,
+        offsets=offsets,
+        levels=levels[order],
+        rewards=columns.numbers(MEASURES[measure])[order],
+        target=probabilities[order],
+        propensities=chosen[order],
+        horizon=np.where(terminal[last], np.maximum(window, lengths), lengths),
+        gamma=float(gamma),
+        states=columns.states()[order] if states else None,
+        allowed=None if permitted is None else permitted[order],
+    )
+    return LoggedTable(log, None if behaviour is None else behaviour[order], len(periods))
+
+
+def _levels(columns: Columns, width: int) -> Ints:
+    levels = columns.whole("level")
+    columns.fail(
+        (levels < 0) | (levels >= width),
+        "level",
+        levels,
+        f"0 to {width - 1}, the columns of the target",
+    )
+    return levels
+
+
+def _target(columns: Columns, target: ArrayLike) -> Floats:
+    values = np.asarray(target, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] != len(columns) or values.shape[1] < 1:
+        raise DataError(
+            f"target has the shape {values.shape}; allowed: ({len(columns)}, levels), "
+            "one row of probabilities a row of the trajectories"
+        )
+    columns.fail(
+        np.logical_not((values >= 0).all(axis=1)), "target", values, "probabilities from 0 to 1"
+    )
+    sums = values.sum(1)
+    columns.fail(
+        np.logical_not(np.abs(sums - 1) <= SUM_TOLERANCE),
+        "sum of the target",
+        sums,
+        "1, divide by the sum",
+    )
+    normalised: Floats = values / sums[:, None]
+    return normalised
+
+
+def _permitted(columns: Columns, allowed: ArrayLike, target: Floats, levels: Ints) -> Bools:
+    permitted = np.asarray(allowed, dtype=np.bool_)
+    if permitted.shape != target.shape:
+        raise DataError(
+            f"allowed has the shape {permitted.shape}; allowed: {target.shape}, the target's"
+        )
+    mass = np.where(permitted, 0.0, target).sum(1)
+    columns.fail(
+        mass > SUM_TOLERANCE, "the target's mass on levels not allowed", mass, "0, mask them"
+    )
+    rows = np.arange(len(levels))
+    columns.fail(
+        ~permitted[rows, levels],
+        "the level sent",
+        levels,
+        "a level that `allowed` permits in the row",
+    )
+    return permitted
+
+
+def _propensities(
+    columns: Columns, given: ArrayLike | None, levels: Ints, width: int
+) -> tuple[Floats, Floats | None]:
+    """Propensities of the levels sent, and of all levels where those were given."""
+    behaviour = None
+    if given is not None:
+        chosen = np.asarray(given, dtype=np.float64)
+        if chosen.shape == (len(levels), width):
+            behaviour = chosen
+            columns.fail(
+                np.asarray(~((chosen >= 0) & (chosen <= 1)).all(axis=1)),
+                "propensities of all levels",
+                chosen,
+                "0 to 1",
+            )
+            chosen = chosen[np.arange(len(levels)), levels]
+        elif chosen.shape != levels.shape:
+            raise DataError(
+                f"propensities have the shape {chosen.shape}; allowed: ({len(levels)},) or "
+                f"({len(levels)}, {width})"
+            )
+    elif columns.has("propensity"):
+        chosen = columns.numbers("propensity", nulls=True)
+    else:
+        chosen = np.full(len(levels), np.nan)
+    known = ~np.isnan(chosen)
+    columns.fail(
+        known & ~((chosen > 0) & (chosen <= 1)),
+        "propensity",
+        chosen,
+        "above 0 and up to 1, or null where it was not logged",
+    )
+    return chosen, behaviour
+
+
+def _check_sequence(columns: Columns, order: Ints, codes: Ints, steps: Ints, ranks: Ints) -> None:
+    """No period twice, steps one after another, later steps in later periods."""
+    by_period = np.lexsort((ranks, codes))
+    twice = (np.diff(codes[by_period]) == 0) & (np.diff(ranks[by_period]) == 0)
+    if twice.any():
+        row = by_period[np.flatnonzero(twice)[0] + 1]
+        raise DataError(
+            f"trajectories: {columns.place(row)} is there twice; allowed: one row a user and period"
+        )
+    same = np.diff(codes[order]) == 0
+    gap = same & (np.diff(steps[order]) != 1)
+    if gap.any():
+        at = int(np.flatnonzero(gap)[0])
+        raise DataError(
+            f"trajectories: step {steps[order][at + 1]} follows step {steps[order][at]} in "
+            f"{columns.place(order[at + 1])}; steps must be consecutive: do not filter rows"
+        )
+    back = same & (np.diff(ranks[order]) <= 0)
+    if back.any():
+        row = order[int(np.flatnonzero(back)[0]) + 1]
+        raise DataError(
+            f"trajectories: {columns.place(row)} is of an earlier period than the step before it; "
+            "periods must rise with the steps"
+        )

@@ -1,0 +1,110 @@
+"""Every mistake a user can make: one line with the value, its place and what is allowed."""
+
+import datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from ope_chains import Chain
+
+from bcrlsp.errors import UserError
+from bcrlsp.evaluation import Settings, estimate
+
+CHAIN = Chain.random(5)
+TABLE = CHAIN.log(40, 3, seed=1)
+TARGET = CHAIN.target_of(TABLE)
+
+
+def with_value(column, row, value):
+    values = TABLE[column].to_pylist()
+    values[row] = value
+    index = TABLE.column_names.index(column)
+    return TABLE.set_column(index, column, pa.array(values, TABLE[column].type))
+
+
+def with_target(row, values):
+    target = TARGET.copy()
+    target[row] = values
+    return target
+
+
+def doubled():
+    return pa.concat_tables([TABLE, TABLE.slice(7, 1)]), np.vstack([TARGET, TARGET[7:8]])
+
+
+def without_second_step():
+    keep = np.array(TABLE["step"]) != 1
+    return TABLE.filter(pa.array(keep)), TARGET[keep]
+
+
+def permissions(row, level):
+    allowed = np.ones(TARGET.shape, dtype=bool)
+    allowed[row, level] = False
+    return allowed
+
+
+MISTAKES = {
+    "sum": (lambda: estimate(TABLE, with_target(4, [0.5, 0.3, 0.1])), r"0\.9 in row 4 \(user"),
+    "negative": (lambda: estimate(TABLE, with_target(4, [1.5, -0.5, 0])), "row 4"),
+    "nan target": (lambda: estimate(TABLE, with_target(4, [np.nan, 0.5, 0.5])), "row 4"),
+    "shape": (lambda: estimate(TABLE, TARGET[:-1]), r"\(119, 3\); allowed: \(120, levels\)"),
+    "flat": (lambda: estimate(TABLE, TARGET[:, 0]), r"\(120,\)"),
+    "level": (lambda: estimate(with_value("level", 3, 3), TARGET), "level is 3 in row 3"),
+    "below": (lambda: estimate(with_value("level", 3, -1), TARGET), "level is -1 in row 3"),
+    "zero": (lambda: estimate(with_value("propensity", 2, 0.0), TARGET), "propensity is 0.0"),
+    "above": (lambda: estimate(with_value("propensity", 2, 1.2), TARGET), "1.2 in row 2"),
+    "propensity shape": (lambda: estimate(TABLE, TARGET, propensities=np.ones(3)), r"\(3,\)"),
+    "all levels": (lambda: estimate(TABLE, TARGET, propensities=TARGET * 9), "0 to 1"),
+    "twice": (lambda: estimate(*doubled()), "row 120 .* there twice"),
+    "gap": (lambda: estimate(*without_second_step()), "step 2 follows step 0"),
+    "period": (
+        lambda: estimate(with_value("period", 100, datetime.date(2020, 1, 1)), TARGET),
+        "row 100 .* earlier period",
+    ),
+    "no period": (lambda: estimate(with_value("period", 100, None), TARGET), "period is null"),
+    "no user": (lambda: estimate(with_value("user_id", 1, None), TARGET), "user_id is null"),
+    "terminal": (lambda: estimate(with_value("terminal", 0, True), TARGET), "row 0 .* terminal"),
+    "reward": (lambda: estimate(with_value("reward", 9, float("inf")), TARGET), "inf in row 9"),
+    "null reward": (lambda: estimate(with_value("reward", 9, None), TARGET), "nan in row 9"),
+    "state": (lambda: estimate(with_value("state", 9, [1.0, 2.0]), TARGET), "2 in row 9"),
+    "null state": (lambda: estimate(with_value("state", 9, None), TARGET), "-1 in row 9"),
+    "text": (
+        lambda: estimate(TABLE.set_column(5, "reward", pa.array(["no"] * TABLE.num_rows)), TARGET),
+        "column 'reward' is string",
+    ),
+    "empty": (lambda: estimate(TABLE.slice(0, 0), TARGET[:0]), "empty"),
+    "column": (lambda: estimate(TABLE.drop_columns(["step"]), TARGET), "no column 'step'"),
+    "state column": (lambda: estimate(TABLE.drop_columns(["state"]), TARGET), "'state'"),
+    "gamma": (lambda: estimate(TABLE, TARGET, gamma=1.5), "gamma is 1.5; allowed: 0 to 1"),
+    "gamma nan": (lambda: estimate(TABLE, TARGET, gamma=float("nan")), "gamma is nan"),
+    "estimator": (lambda: estimate(TABLE, TARGET, "magic"), "unknown estimator 'magic'; allowed"),
+    "measure": (lambda: estimate(TABLE, TARGET, measure="joy"), "retention, cost"),
+    "interval": (lambda: estimate(TABLE, TARGET, interval="exact"), "unknown interval 'exact'"),
+    "confidence": (lambda: estimate(TABLE, TARGET, confidence=95), "confidence is 95"),
+    "allowed shape": (lambda: estimate(TABLE, TARGET, allowed=np.ones((2, 2))), r"\(2, 2\)"),
+    "allowed": (lambda: estimate(TABLE, TARGET, allowed=permissions(6, 1)), "row 6"),
+    "type": (lambda: estimate([1, 2], TARGET), "list; allowed"),
+    "target column": (lambda: estimate(TABLE, "probs"), "no column 'probs'"),
+    "range": (
+        lambda: estimate(
+            TABLE, TARGET, interval="bernstein", settings=Settings(value_range=(0, 1e-3))
+        ),
+        "value_range is",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_one_line_says_it_all(mistake):
+    call, says = MISTAKES[mistake]
+    with pytest.raises(UserError, match=says) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_the_unbroken_log_is_fine():
+    assert np.isfinite(estimate(TABLE, TARGET).value)
+
+
+def test_float32_probabilities_are_close_enough():
+    assert np.isfinite(estimate(TABLE, TARGET.astype(np.float32)).value)
