@@ -166,7 +166,7 @@ class Lake:
     def _require(self, name: str) -> None:
         if not self.exists(name):
             raise DataError(
-                f"there is no table {name} at {self.identifier(name)}; {_MADE_BY[name]} makes it"
+                f"there is no table {name} at {self.identifier(name)}; {MADE_BY[name]} makes it"
             )
 
     def _properties(self, name: str) -> dict[str, str]:
@@ -188,7 +188,7 @@ class Lake:
 
 
 _INGEST = "`bcrlsp ingest` or `bcrlsp simulate`"
-_MADE_BY = {
+MADE_BY = {
     "activity": _INGEST,
     "bonuses": _INGEST,
     "redemptions": _INGEST,
@@ -197,6 +197,7 @@ _MADE_BY = {
     "market_truth": "`bcrlsp simulate`",
     "trajectories": "`bcrlsp trajectories`",
     "states": "`bcrlsp trajectories`",
+    "builds": "`bcrlsp trajectories`",
     "policies": "`bcrlsp train`",
     "curves": "`bcrlsp train`",
     "evaluations": "`bcrlsp evaluate`",

@@ -109,7 +109,7 @@ TABLES: dict[str, Table] = {
             "trajectories",
             "user_id string, period date, step int, state array<float>, level int, reward double, "
             "cost double, propensity double?, terminal boolean, period_start timestamp, "
-            "segment string, feature_set string",
+            "segment string, feature_set string, inputs string?",
             keys=("user_id", "period_start"),
             checks=_LEVEL | _COST | _PROPENSITY,
             partition_by=("period",),
@@ -145,7 +145,8 @@ TABLES: dict[str, Table] = {
         _table(
             "evaluations",
             "policy_id string, estimator string, measure string, estimate double, low double, "
-            "high double, periods int, created_ts timestamp",
+            "high double, periods int, created_ts timestamp, gamma double?, "
+            "effective_sample_size double?, warnings string?",
             keys=("policy_id", "estimator", "measure"),
         ),
         # Beyond the contract: what a training run and an allocation have to show, what the
@@ -169,9 +170,17 @@ TABLES: dict[str, Table] = {
         _table(
             "states",
             "user_id string, period date, period_start timestamp, step int, segment string, "
-            "carry binary, feature_set string",
+            "carry binary, feature_set string, inputs string?",
             keys=("user_id", "period_start"),
             partition_by=("period",),
+        ),
+        # Which period of which table was built from what: written after the data.
+        _table(
+            "builds",
+            "table_name string, period date, period_start timestamp, feature_set string, "
+            "inputs string, row_count bigint, source_versions map<string,bigint>, "
+            "known_at timestamp?, built_ts timestamp",
+            keys=("table_name", "period_start"),
         ),
     )
 }
