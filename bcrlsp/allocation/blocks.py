@@ -1,0 +1,205 @@
+"""Users in blocks, what a pass asks of a block, and what it answers.
+
+A pass is one `Query` to every block. Answers merge exactly and in any order, so that nothing
+depends on how users lie in blocks.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from bcrlsp.allocation import kernels
+from bcrlsp.allocation.fixed import Units
+from bcrlsp.allocation.rows import FloatArray, Tables
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some users. A level that is not allowed has value -inf and cost 0.
+
+    value, cost: (n, a) float32 or float64. code: (n,) int32 group. hashes: (n,) uint64 of the ids.
+    """
+
+    value: NDArray[np.floating]
+    cost: NDArray[np.floating]
+    code: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+
+@dataclass(frozen=True)
+class Users:
+    """Rows brought to the driver, in the order of their hash.
+
+    place: (m, 2) int64, block and row that each was in. The rest as in Block, float64.
+    """
+
+    value: FloatArray
+    cost: FloatArray
+    code: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
+    place: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    @classmethod
+    def take(cls, block: Block, chosen: NDArray[np.bool_], number: int) -> "Users":
+        """The chosen (n,) rows of block `number`."""
+        rows = np.flatnonzero(chosen)
+        return cls(
+            block.value[rows].astype(np.float64),
+            block.cost[rows].astype(np.float64),
+            block.code[rows],
+            block.hashes[rows],
+            np.column_stack([np.full(len(rows), number, dtype=np.int64), rows]),
+        )
+
+    @classmethod
+    def merge(cls, parts: Sequence["Users"]) -> "Users":
+        """All rows of all parts."""
+        value, cost, code, hashes, place = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("value", "cost", "code", "hashes", "place")
+        )
+        order = np.argsort(hashes, kind="stable")
+        return cls(value[order], cost[order], code[order], hashes[order], place[order])
+
+    def choose(self, weight: float, tables: Tables) -> NDArray[np.int16]:
+        """(m,) best levels, as a pass over the blocks finds them."""
+        block = Block(self.value, self.cost, self.code, self.hashes)
+        return choose(block, weight, tables)
+
+
+@dataclass(frozen=True)
+class Query:
+    """One pass: the sums of the best choices, and the users near another one.
+
+    weight: of the value in a score. tables: prices. units: of the sums.
+    box: (g, p) half-widths of the prices by pattern; alpha, beta: the patterns (see rows.Rows).
+    salt, share: which part of the near users to bring along.
+    """
+
+    weight: float
+    tables: Tables
+    units: Units
+    box: FloatArray
+    alpha: FloatArray
+    beta: FloatArray
+    salt: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """value, cost: (g, a) int64 sums in units; count: (g, a) int64; all by chosen level.
+
+    ratios: (bins,) int64, near users by how near (kernels.scan_block). near: `share` of them.
+    """
+
+    value: NDArray[np.int64]
+    cost: NDArray[np.int64]
+    count: NDArray[np.int64]
+    ratios: NDArray[np.int64]
+    near: Users
+
+    @classmethod
+    def merge(cls, parts: Iterable["Answer"]) -> "Answer":
+        """The answer of all blocks together."""
+        several = list(parts)
+        value, cost, count, ratios = (
+            np.sum([getattr(part, name) for part in several], axis=0)
+            for name in ("value", "cost", "count", "ratios")
+        )
+        return cls(value, cost, count, ratios, Users.merge([part.near for part in several]))
+
+
+class Source(Protocol):
+    """All users, wherever they are.
+
+    users: how many. sizes: (g,) users of each group. units: of the sums.
+    scale: largest |value| of a user. top_cost: largest cost.
+    """
+
+    users: int
+    sizes: NDArray[np.int64]
+    units: Units
+    scale: float
+    top_cost: float
+
+    def scan(self, query: Query) -> Answer:
+        """The merged answer of all blocks."""
+
+    def sample(self, share: float, salt: int) -> Users:
+        """The users whose salted hash is among the lowest `share` of all hashes."""
+
+
+def scan(block: Block, query: Query, number: int) -> Answer:
+    """The answer of one block, whose number is noted with the near users."""
+    groups, levels = query.tables.cost.shape
+    threads = numba.get_num_threads()
+    sums = np.zeros((threads, 3, groups, levels), dtype=np.int64)
+    ratios = np.zeros((threads, kernels.RATIO_BINS), dtype=np.int64)
+    near = np.zeros(len(block), dtype=np.bool_)
+    kernels.scan_block(
+        block.value, block.cost, block.code, block.hashes,
+        query.weight, query.tables.cost, query.tables.count,
+        1.0 / query.units.value, 1.0 / query.units.cost,
+        query.box, query.alpha, query.beta,
+        np.uint64(query.salt), kernels.share_threshold(query.share), sums, ratios, near,
+    )  # fmt: skip
+    value, cost, count = sums.sum(axis=0)
+    return Answer(value, cost, count, ratios.sum(axis=0), Users.take(block, near, number))
+
+
+def choose(block: Block, weight: float, tables: Tables) -> NDArray[np.int16]:
+    """(n,) best level of each user of a block."""
+    levels = np.empty(len(block), dtype=np.int16)
+    kernels.choose_block(
+        block.value, block.cost, block.code, block.hashes,
+        weight, tables.cost, tables.count, numba.get_num_threads(), levels,
+    )  # fmt: skip
+    return levels
+
+
+class ArraySource:
+    """Users in this process's memory."""
+
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        sizes: NDArray[np.int64],
+        units: Units,
+        scale: float,
+        top_cost: float,
+    ) -> None:
+        self.blocks = blocks
+        self.users = sum(len(block) for block in blocks)
+        self.sizes, self.units, self.scale, self.top_cost = sizes, units, scale, top_cost
+
+    @classmethod
+    def of_sample(cls, users: Users, whole: Source) -> "ArraySource":
+        """A sample of `whole` as a source of its own."""
+        block = Block(users.value, users.cost, users.code, users.hashes)
+        sizes = np.bincount(users.code, minlength=len(whole.sizes)).astype(np.int64)
+        return cls([block], sizes, whole.units, whole.scale, whole.top_cost)
+
+    def scan(self, query: Query) -> Answer:
+        """The merged answer of all blocks."""
+        return Answer.merge(scan(block, query, i) for i, block in enumerate(self.blocks))
+
+    def sample(self, share: float, salt: int) -> Users:
+        """The users whose salted hash is among the lowest `share` of all hashes."""
+        limit = kernels.share_threshold(share)
+        return Users.merge(
+            [
+                Users.take(block, kernels.sampled(block.hashes, np.uint64(salt), limit), i)
+                for i, block in enumerate(self.blocks)
+            ]
+        )

@@ -1,0 +1,160 @@
+"""What proves an allocation: its value, the bound that no allocation can pass, spend and limits."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcrlsp.allocation.blocks import Source
+from bcrlsp.allocation.budget import Budget
+from bcrlsp.allocation.kernels import JITTER
+from bcrlsp.allocation.rows import FloatArray, Rows
+from bcrlsp.allocation.search import Found, Objective
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Of one allocation.
+
+    value: sum of values of the chosen levels. bound: what no allocation within the budgets can
+    pass, fractional ones included. gap: (bound - value) / |bound|.
+    lp_value: value of the linear program's own solution; lp_gap: (bound - lp_value) / |bound|.
+    prices: value of one more unit of each budget; below 0 where its floor binds.
+    spend: what the chosen levels use of each budget; limits, minimums: what it may and must.
+    passes: over all users, the last one (which gives the levels) included. users: how many.
+    """
+
+    value: float
+    bound: float
+    gap: float
+    lp_value: float
+    lp_gap: float
+    prices: dict[str, float]
+    spend: dict[str, float]
+    limits: dict[str, float]
+    minimums: dict[str, float]
+    passes: int
+    users: int
+
+
+@dataclass(frozen=True)
+class Solution:
+    """An allocation in memory. levels: (n,) int64 chosen levels; the rest as in its certificate."""
+
+    levels: NDArray[np.int64]
+    certificate: Certificate
+
+    @property
+    def value(self) -> float:
+        """Sum of values of the chosen levels."""
+        return self.certificate.value
+
+    @property
+    def bound(self) -> float:
+        """What no allocation within the budgets can pass."""
+        return self.certificate.bound
+
+    @property
+    def gap(self) -> float:
+        """(bound - value) / |bound|."""
+        return self.certificate.gap
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """Value of one more unit of each budget, by name."""
+        return self.certificate.prices
+
+    @property
+    def spend(self) -> dict[str, float]:
+        """What the chosen levels use of each budget, by name."""
+        return self.certificate.spend
+
+    @property
+    def passes(self) -> int:
+        """Passes over all users."""
+        return self.certificate.passes
+
+
+def certify(
+    source: Source,
+    rows: Rows,
+    objective: Objective,
+    budgets: Sequence[Budget],
+    found: Found,
+    levels: NDArray[np.int16],
+    spend: dict[str, float],
+) -> Certificate:
+    """The certificate of `levels` (m,) for the core's users, everybody else at the pass's choice."""
+    core = found.core
+    merit = objective.merit(core.users)
+    everyone = np.arange(len(core.users))
+    before, after = merit[everyone, core.base], merit[everyone, levels]
+    value = float(found.total) + math.fsum(after - before)
+    bound = dual_bound(source, rows, objective, found)
+    value = min(value, bound)
+    lp_value = float(found.total) + math.fsum(core.gain * found.solution.x)
+    lp_value = min(lp_value, bound) if found.complete else value
+    prices = dict.fromkeys((budget.name for budget in budgets), 0.0)
+    for name, sign, price in zip(rows.names, rows.sign, found.solution.prices, strict=True):
+        prices[name] += float(sign * price)
+    return Certificate(
+        value=value,
+        bound=bound,
+        gap=_relative(bound - value, bound),
+        lp_value=lp_value,
+        lp_gap=_relative(bound - lp_value, bound),
+        prices=prices,
+        spend=spend,
+        limits={budget.name: float(budget.limit) for budget in budgets},
+        minimums={b.name: float(b.minimum) for b in budgets if b.minimum is not None},
+        passes=found.passes + 1,
+        users=source.users,
+    )
+
+
+def dual_bound(source: Source, rows: Rows, objective: Objective, found: Found) -> float:
+    """An upper bound on the objective of every feasible point of the linear program.
+
+    D(y) = Σ_u max_a (merit - y·w) + y·rhs at the program's prices y where all near users are in
+    it: the others choose alike all over the box. Else at the pass's own prices. Sums are exact;
+    the slack covers what they were rounded by, the jitter between equal users and the rounding
+    of scores.
+    """
+    core = found.core
+    inside = core.share == 1.0
+    prices = found.solution.prices if inside else found.centre
+    total = Fraction(found.total)
+    for price, used, limit in zip(prices, found.used, rows.rhs, strict=True):
+        total += Fraction(float(price)) * (Fraction(float(limit)) - used)
+    if inside and len(core.users):
+        merit = objective.merit(core.users)
+        paid = rows.weights(core.users.cost)
+        priced = rows.by_pattern(rows.sign * prices)[core.users.code]
+        score = merit - np.einsum("mp,mpa->ma", priced, paid)
+        base = score[np.arange(len(merit)), core.base]
+        total += Fraction(math.fsum(score.max(axis=1) - base))
+    return math.nextafter(float(total + _slack(source, rows, objective, prices)), math.inf)
+
+
+def _slack(source: Source, rows: Rows, objective: Objective, prices: FloatArray) -> Fraction:
+    top = rows.alpha.max(axis=1, initial=0.0) * source.top_cost + rows.beta.max(axis=1, initial=0.0)
+    largest = np.sum(prices * top[rows.pattern] * rows.users) if len(rows) else 0.0
+    ceiled = (
+        np.sum(prices * rows.alpha.max(axis=1)[rows.pattern] * rows.users) if len(rows) else 0.0
+    )
+    exact = source.units.exact
+    objective_units = source.users * source.units.value * objective.weight / 2.0
+    doubt = (
+        objective_units
+        + (0.0 if exact else float(ceiled) * source.units.cost)
+        + float(largest) * (JITTER if source.users > 1 else 0.0)
+        + (source.users * objective.scale(source) + float(largest)) * 2.0**-50
+    )
+    return Fraction(doubt)
+
+
+def _relative(difference: float, bound: float) -> float:
+    return difference / abs(bound) if bound else (0.0 if difference == 0.0 else math.inf)

@@ -1,0 +1,182 @@
+"""Compiled passes over a block of users. Nothing here knows what a budget is.
+
+The score of level a for a user of group g is
+    weight * value[a] - (1 - JITTER * h) * (C[g, a] * cost[a] + N[g, a]),
+h in [0, 1) from the hash of the user's id. Equal scores: the cheaper level, then the lower one.
+JITTER lets users that are equal in all but their id change level one after the other as a price
+rises, in an order that the id alone fixes; what that costs is in the bound's slack.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+JITTER = 2.0**-36
+RATIO_BINS = 48
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+
+
+@numba.njit(cache=True, inline="always")
+def _mix(x: Any) -> Any:
+    """Finaliser of splitmix64 (Steele, Lea, Flood 2014): every input bit moves every output bit."""
+    x = x + _GOLDEN
+    x = (x ^ (x >> np.uint64(30))) * _MIX1
+    x = (x ^ (x >> np.uint64(27))) * _MIX2
+    return x ^ (x >> np.uint64(31))
+
+
+@numba.njit(cache=True, inline="always")
+def _score(value, cost, i, g, weight, damp, price_cost, price_count, score):  # type: ignore[no-untyped-def]
+    """Fills score (a,) of user i and returns the best level."""
+    best = 0
+    for a in range(value.shape[1]):
+        paid = price_cost[g, a] * cost[i, a] + price_count[g, a]
+        v = np.float64(value[i, a])
+        # A level that is not allowed has value -inf, whatever the weight.
+        score[a] = -np.inf if v == -np.inf else weight * v - damp * paid
+        if score[a] > score[best] or (score[a] == score[best] and cost[i, a] < cost[i, best]):
+            best = a
+    return best
+
+
+@numba.njit(cache=True, parallel=True)
+def scan_block(  # type: ignore[no-untyped-def]
+    value, cost, code, hashes, weight, price_cost, price_count, per_value, per_cost,
+    box, alpha, beta, salt, threshold, sums, ratios, near,
+):  # fmt: skip
+    """Sums of the best choices under one price table, and who is close to choosing otherwise.
+
+    sums: (threads, 3, g, a) int64, adds up value, cost (in units) and users by chosen level.
+    box: (g, p) half-width of the prices by pattern. A user is near when some price in the box
+    changes the choice: score lost <= Σ_p box * |change of w_p|; its ratio is the smallest of
+    lost / that sum. ratios: (threads, bins) int64 counts ratios in (2^-(j+1), 2^-j].
+    near: (n,) bool, set for the near users whose salted hash is at most threshold.
+    """
+    n, levels = value.shape
+    threads = sums.shape[0]
+    for t in numba.prange(threads):
+        score = np.empty(levels)
+        for i in range(n * t // threads, n * (t + 1) // threads):
+            g = code[i]
+            damp = 1.0 - JITTER * (np.float64(hashes[i] >> np.uint64(11)) * 2.0**-53)
+            b = _score(value, cost, i, g, weight, damp, price_cost, price_count, score)
+            paid = np.float64(cost[i, b])
+            sums[t, 0, g, b] += np.int64(np.rint(np.float64(value[i, b]) * per_value))
+            sums[t, 1, g, b] += np.int64(np.ceil(paid * per_cost))
+            sums[t, 2, g, b] += 1
+            ratio = np.inf
+            for a in range(levels):
+                if a == b or score[a] == -np.inf:
+                    continue
+                width = 0.0
+                for p in range(box.shape[1]):
+                    before = alpha[p, b] * paid + beta[p, b]
+                    width += box[g, p] * abs(alpha[p, a] * cost[i, a] + beta[p, a] - before)
+                lost = score[b] - score[a]
+                if lost <= width and width > 0.0:
+                    ratio = min(ratio, lost / width)
+            if ratio <= 1.0:
+                j = ratios.shape[1] - 1
+                if ratio > 0.0:
+                    j = min(j, int(np.floor(-np.log2(ratio))))
+                ratios[t, j] += 1
+                near[i] = _mix(hashes[i] ^ salt) <= threshold
+
+
+@numba.njit(cache=True, parallel=True)
+def choose_block(  # type: ignore[no-untyped-def]
+    value, cost, code, hashes, weight, price_cost, price_count, threads, levels
+):
+    """levels: (n,) integer, filled with the best level of each user."""
+    n = value.shape[0]
+    for t in numba.prange(threads):
+        score = np.empty(value.shape[1])
+        for i in range(n * t // threads, n * (t + 1) // threads):
+            damp = 1.0 - JITTER * (np.float64(hashes[i] >> np.uint64(11)) * 2.0**-53)
+            levels[i] = _score(
+                value, cost, i, code[i], weight, damp, price_cost, price_count, score
+            )
+
+
+@numba.njit(cache=True)
+def inspect_block(value, cost):  # type: ignore[no-untyped-def]
+    """(problem, row, level, largest |value|, largest cost, grid exponent of the costs).
+
+    problem: 0 none, 1 value not finite, 2 cost not finite or below 0, 3 no allowed level.
+    """
+    top_value, top_cost, grid = 0.0, 0.0, 1023
+    for i in range(value.shape[0]):
+        allowed = False
+        for a in range(value.shape[1]):
+            v, c = np.float64(value[i, a]), np.float64(cost[i, a])
+            if v == -np.inf:
+                continue
+            allowed = True
+            if not np.isfinite(v):
+                return 1, i, a, top_value, top_cost, grid
+            if not (np.isfinite(c) and c >= 0.0):
+                return 2, i, a, top_value, top_cost, grid
+            top_value = max(top_value, abs(v))
+            top_cost = max(top_cost, c)
+            if c > 0.0:
+                steps = np.ldexp(c, -grid)
+                while grid > -1000 and np.floor(steps) != steps:
+                    grid -= 1
+                    steps = np.ldexp(c, -grid)
+        if not allowed:
+            return 3, i, 0, top_value, top_cost, grid
+    return 0, 0, 0, top_value, top_cost, grid
+
+
+@numba.njit(cache=True)
+def hash_block(data, offsets, hashes):  # type: ignore[no-untyped-def]
+    """hashes: (n,) uint64 of the byte strings data[offsets[i]:offsets[i + 1]] (FNV-1a, mixed)."""
+    for i in range(len(hashes)):
+        h = np.uint64(0xCBF29CE484222325)
+        for j in range(offsets[i], offsets[i + 1]):
+            h = (h ^ np.uint64(data[j])) * np.uint64(0x100000001B3)
+        hashes[i] = _mix(h)
+
+
+@numba.njit(cache=True)
+def hash_numbers(hashes):  # type: ignore[no-untyped-def]
+    """hashes: (n,) uint64, as hash_block of the decimal text of 0, 1, 2, ..."""
+    digits = np.empty(20, dtype=np.uint8)
+    for i in range(len(hashes)):
+        rest, size = i, 0
+        while True:
+            digits[size] = 48 + rest % 10
+            rest //= 10
+            size += 1
+            if rest == 0:
+                break
+        h = np.uint64(0xCBF29CE484222325)
+        for j in range(size - 1, -1, -1):
+            h = (h ^ np.uint64(digits[j])) * np.uint64(0x100000001B3)
+        hashes[i] = _mix(h)
+
+
+@numba.njit(cache=True)
+def sampled(hashes, salt, threshold):  # type: ignore[no-untyped-def]
+    """(n,) bool: users whose salted hash is at most threshold."""
+    chosen = np.empty(len(hashes), dtype=np.bool_)
+    for i in range(len(hashes)):
+        chosen[i] = _mix(hashes[i] ^ salt) <= threshold
+    return chosen
+
+
+def share_threshold(share: float) -> np.uint64:
+    """The salted hash below which `share` of all users lie; all of them for a share of 1."""
+    top = 2**64 - 1
+    return np.uint64(top if share >= 1.0 else int(share * top))
+
+
+
+def damping(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """(n,) the factor on a user's prices, as the passes have it."""
+    return 1.0 - JITTER * ((hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53)

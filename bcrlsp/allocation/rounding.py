@@ -1,0 +1,221 @@
+"""From the program's optimum to one level a user, within every budget.
+
+At most one user a row is fractional. Everybody takes the level with the largest part; what is then
+above a cap or below a floor is repaired by the moves that lose least, and what room is left is
+filled by the moves that gain most. Where no such sequence of moves ends within the budgets, a
+small integer program decides.
+"""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from bcrlsp.allocation.blocks import Users
+from bcrlsp.allocation.core import Core
+from bcrlsp.allocation.rows import FloatArray, Rows
+
+_MOVES = 2000
+_INTEGER_USERS = 400
+
+
+class NoIntegralPoint(Exception):  # noqa: N818
+    """No choice keeps every row. row: which is broken in the best one, by how much."""
+
+    def __init__(self, row: int, excess: float) -> None:
+        super().__init__(row, excess)
+        self.row, self.excess = row, excess
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What every level of the movable users does.
+
+    merit: (m, a) objective, -inf where not allowed. use: (m, a, r) sign * consumption, of the rows
+    row: (m, r), -1 where a user is in fewer rows.
+    """
+
+    merit: FloatArray
+    use: FloatArray
+    row: NDArray[np.int64]
+
+
+def moves_of(rows: Rows, users: Users, merit: FloatArray, unit: float) -> Moves:
+    """Moves of `users`; costs are rounded up to whole units, as in the sums."""
+    most = int(rows.member.sum(axis=0).max(initial=0))
+    by_group = np.full((rows.member.shape[1], most), -1, dtype=np.int64)
+    for g in range(len(by_group)):
+        mine = np.flatnonzero(rows.member[:, g])
+        by_group[g, : len(mine)] = mine
+    row = by_group[users.code]
+    weights = rows.weights(np.ceil(users.cost / unit) * unit)
+    use = np.zeros((len(users), users.cost.shape[1], most))
+    for r in range(most):
+        here = np.flatnonzero(row[:, r] >= 0)
+        k = row[here, r]
+        use[here, :, r] = weights[here, rows.pattern[k]] * rows.sign[k][:, None]
+    return Moves(merit, use, row)
+
+
+def round_levels(
+    core: Core, moves: Moves, x: FloatArray, room: FloatArray
+) -> NDArray[np.int16]:
+    """(m,) levels of the core's users that keep every row.
+
+    x: (j,) the program's optimum; room: (k,) what the base levels leave of each row.
+    Raises NoIntegralPoint.
+    """
+    levels = _largest_part(core, x)
+    size = _largest_use(moves, len(room))
+    slack = _slack(moves, core.base, levels, room)
+    if not _repair(moves.merit, moves.use, moves.row, slack, size, levels, _MOVES):
+        levels = _integer(core, moves, room, size)
+        slack = _slack(moves, core.base, levels, room)
+    _fill(moves.merit, moves.use, moves.row, slack, levels, _MOVES)
+    return levels
+
+
+def _largest_part(core: Core, x: FloatArray) -> NDArray[np.int16]:
+    part = np.zeros(core.users.value.shape)
+    part[core.user, core.level] = x * core.share
+    part[np.arange(len(part)), core.base] = 1.0 - part.sum(axis=1)
+    return np.argmax(part, axis=1).astype(np.int16)
+
+
+def _largest_use(moves: Moves, rows: int) -> FloatArray:
+    """(k,) the largest consumption of one user, 1 where there is none."""
+    size = np.zeros(rows)
+    for r in range(moves.row.shape[1]):
+        here = moves.row[:, r] >= 0
+        reach = np.abs(moves.use[here, :, r]).max(axis=1, initial=0.0)
+        np.maximum.at(size, moves.row[here, r], reach)
+    return np.where(size > 0.0, size, 1.0)
+
+
+def _slack(
+    moves: Moves, base: NDArray[np.int16], levels: NDArray[np.int16], room: FloatArray
+) -> FloatArray:
+    """(k,) room left after the moves from base to levels."""
+    slack = room.copy()
+    moved = np.flatnonzero(base != levels)
+    change = moves.use[moved, levels[moved]] - moves.use[moved, base[moved]]
+    for r in range(moves.row.shape[1]):
+        here = moves.row[moved, r] >= 0
+        np.subtract.at(slack, moves.row[moved, r][here], change[here, r])
+    return slack
+
+
+@numba.njit(cache=True)
+def _repair(merit, use, row, slack, size, levels, most):  # type: ignore[no-untyped-def]
+    """Moves until no row is broken; False when no single move helps."""
+    for _ in range(most):
+        broken = False
+        for k in range(len(slack)):
+            broken = broken or slack[k] < 0.0
+        if not broken:
+            return True
+        best, best_i, best_a = np.inf, -1, -1
+        for i in range(len(levels)):
+            b = levels[i]
+            touched = False
+            for r in range(row.shape[1]):
+                k = row[i, r]
+                touched = touched or (k >= 0 and slack[k] < 0.0)
+            if not touched:
+                continue
+            for a in range(merit.shape[1]):
+                if a == b or merit[i, a] == -np.inf:
+                    continue
+                mended = 0.0
+                for r in range(row.shape[1]):
+                    k = row[i, r]
+                    if k >= 0:
+                        after = slack[k] - (use[i, a, r] - use[i, b, r])
+                        mended += (min(after, 0.0) - min(slack[k], 0.0)) / size[k]
+                if mended > 0.0:
+                    loss = (merit[i, b] - merit[i, a]) / mended
+                    if loss < best:
+                        best, best_i, best_a = loss, i, a
+        if best_i < 0:
+            return False
+        _move(use, row, slack, levels, best_i, best_a)
+    return False
+
+
+@numba.njit(cache=True)
+def _fill(merit, use, row, slack, levels, most):  # type: ignore[no-untyped-def]
+    """Takes the move of the largest gain that every row has room for, until there is none."""
+    for _ in range(most):
+        best, best_i, best_a = 0.0, -1, -1
+        for i in range(len(levels)):
+            b = levels[i]
+            for a in range(merit.shape[1]):
+                gain = merit[i, a] - merit[i, b]
+                if not gain > best:
+                    continue
+                fits = True
+                for r in range(row.shape[1]):
+                    k = row[i, r]
+                    if k >= 0:
+                        fits = fits and use[i, a, r] - use[i, b, r] <= slack[k]
+                if fits:
+                    best, best_i, best_a = gain, i, a
+        if best_i < 0:
+            return
+        _move(use, row, slack, levels, best_i, best_a)
+
+
+@numba.njit(cache=True)
+def _move(use, row, slack, levels, i, a):  # type: ignore[no-untyped-def]
+    for r in range(row.shape[1]):
+        k = row[i, r]
+        if k >= 0:
+            slack[k] -= use[i, a, r] - use[i, levels[i], r]
+    levels[i] = a
+
+
+def _integer(core: Core, moves: Moves, room: FloatArray, size: FloatArray) -> NDArray[np.int16]:
+    """Levels that keep every row, by an integer program over some of the core's users."""
+    levels = core.base.copy()
+    some = np.arange(min(len(levels), _INTEGER_USERS))
+    user, level = np.nonzero(np.isfinite(moves.merit[some]))
+    variables, rows = len(user), len(room)
+    change = moves.use[user, level] - moves.use[user, levels[user]]
+    entries = [
+        sparse.csr_matrix(
+            (change[here, r] / size[k], (k, here)), shape=(rows, variables)
+        )
+        for r in range(moves.row.shape[1])
+        for here in [np.flatnonzero(moves.row[user, r] >= 0)]
+        for k in [moves.row[user[here], r]]
+    ]
+    use = sum(entries[1:], entries[0])
+    one = sparse.csr_matrix(
+        (np.ones(variables), (user, np.arange(variables))), shape=(len(some), variables)
+    )
+    blank = sparse.csr_matrix((len(some), rows))
+    merit = moves.merit[user, level]
+    spread = float(np.ptp(merit)) or 1.0
+    found = milp(
+        np.concatenate([-merit / spread, np.full(rows, 10.0 * len(some))]),
+        integrality=np.concatenate([np.ones(variables), np.zeros(rows)]),
+        bounds=Bounds(0.0, np.concatenate([np.ones(variables), np.full(rows, np.inf)])),
+        constraints=[
+            LinearConstraint(
+                sparse.hstack([use, -sparse.eye_array(rows)]), -np.inf, room / size
+            ),
+            LinearConstraint(sparse.hstack([one, blank]), 1.0, 1.0),
+        ],
+        options={"node_limit": 20_000},
+    )
+    if found.x is not None:
+        picked = found.x[:variables] > 0.5
+        levels[user[picked]] = level[picked].astype(np.int16)
+    slack = _slack(moves, core.base, levels, room)
+    if np.any(slack < 0.0):
+        worst = int(np.argmin(slack / size))
+        raise NoIntegralPoint(worst, -float(slack[worst]))
+    return levels

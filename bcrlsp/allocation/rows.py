@@ -1,0 +1,226 @@
+"""Budgets as rows of the linear program: Σ_u w_k(u, level of u) <= rhs_k.
+
+Rows differ in whom they count (groups) and in how (a pattern: weights by level on the cost and on
+the count). All that a user sees of K prices is one price a pattern, so that a pass over the users
+costs the same for one budget and for hundreds.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from bcrlsp.allocation.budget import Budget
+from bcrlsp.allocation.fixed import Units
+from bcrlsp.allocation.measures import MEASURES
+from bcrlsp.errors import UserError
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What one user's choice costs under some prices.
+
+    cost, count: (g, a) float64, price of a unit of cost and of one user at a level, by group.
+    """
+
+    cost: FloatArray
+    count: FloatArray
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All caps and floors; a floor Σ w >= m is the row Σ -w <= -m.
+
+    names, sides: budget and side ("limit" or "minimum") of each row.
+    sign: (k,) 1 for a cap, -1 for a floor. rhs: (k,), sign included.
+    member: (k, g) whether a row counts a group. pattern: (k,) its weights' row in alpha and beta.
+    alpha, beta: (p, a) weights on the cost and on the count. sizes: (g,) users of each group.
+    """
+
+    names: tuple[str, ...]
+    sides: tuple[str, ...]
+    sign: FloatArray
+    rhs: FloatArray
+    member: NDArray[np.bool_]
+    pattern: NDArray[np.int64]
+    alpha: FloatArray
+    beta: FloatArray
+    sizes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def users(self) -> NDArray[np.int64]:
+        """(k,) users that each row counts."""
+        return self.member @ self.sizes
+
+    def by_pattern(self, prices: FloatArray) -> FloatArray:
+        """(g, p): sums over rows of prices (k,), as a user of each group meets them."""
+        met = np.zeros((self.member.shape[1], len(self.alpha)))
+        for p in range(len(self.alpha)):
+            here = self.pattern == p
+            met[:, p] = prices[here] @ self.member[here]
+        return met
+
+    def tables(self, prices: FloatArray) -> Tables:
+        """The price tables of row prices (k,), all of them at least 0."""
+        met = self.by_pattern(self.sign * prices)
+        return Tables(met @ self.alpha, met @ self.beta)
+
+    def weights(self, cost: FloatArray) -> FloatArray:
+        """(n, p, a): what each level of users with cost (n, a) uses up, by pattern."""
+        return cost[:, None, :] * self.alpha + self.beta
+
+    def usage(self, cost_sum: NDArray[np.int64], count: NDArray[np.int64], unit: float) -> list[Fraction]:
+        """Exact sign * usage of each row.
+
+        cost_sum: (g, a) in whole units of cost; count: (g, a) users. Both at the chosen levels.
+        """
+        step = Fraction(unit)
+        used = []
+        for k in range(len(self)):
+            here = self.member[k]
+            # Sums of int64 may leave int64: Python's integers do not.
+            costs = cost_sum[here].astype(object).sum(axis=0)
+            counts = count[here].sum(axis=0)
+            total = Fraction(0)
+            for a in range(self.alpha.shape[1]):
+                alpha, beta = self.alpha[self.pattern[k], a], self.beta[self.pattern[k], a]
+                if alpha:
+                    total += Fraction(float(alpha)) * int(costs[a]) * step
+                if beta:
+                    total += Fraction(float(beta)) * int(counts[a])
+            used.append(total if self.sign[k] > 0 else -total)
+        return used
+
+    def sparse_member(self) -> sparse.csr_matrix:
+        """(g, k) sign of each row where it counts the group, else 0."""
+        return sparse.csr_matrix((self.member * self.sign[:, None]).T)
+
+    def scaled(self, share: float, sizes: NDArray[np.int64]) -> "Rows":
+        """The same rows for a sample of `share` of the users, with its group sizes."""
+        return replace(self, rhs=self.rhs * share, sizes=sizes)
+
+    def first(self, count: int) -> "Rows":
+        """The first `count` rows alone."""
+        return replace(
+            self,
+            names=self.names[:count],
+            sides=self.sides[:count],
+            sign=self.sign[:count],
+            rhs=self.rhs[:count],
+            member=self.member[:count],
+            pattern=self.pattern[:count],
+        )
+
+
+def compile_rows(
+    budgets: Sequence[Budget],
+    columns: Sequence[str],
+    keys: Sequence[tuple[Any, ...]],
+    sizes: NDArray[np.int64],
+    levels: int,
+    units: Units,
+) -> Rows:
+    """Rows of `budgets`.
+
+    columns: names of the group columns. keys: the group values of each group, one a column.
+    sizes: (g,) users of each group. levels: number of levels. units: of the fixed-point sums.
+    Raises UserError for a name used twice, an unknown group, column, level or measure.
+    """
+    check_budgets(budgets, levels)
+    patterns: dict[tuple[bytes, bytes], int] = {}
+    weights, rows = [], []
+    for budget in budgets:
+        alpha, beta = _weights(budget, levels)
+        index = patterns.setdefault((alpha.tobytes(), beta.tobytes()), len(patterns))
+        if index == len(weights):
+            weights.append((alpha, beta))
+        member = _members(budget, columns, keys)
+        if budget.limit < math.inf:
+            rows.append((budget.name, "limit", 1.0, budget.limit, member, index))
+        if budget.minimum:
+            # Fixed-point costs are rounded up: a floor must hold even if each were one unit less.
+            doubt = 0.0 if units.exact else units.cost * float(alpha.max()) * int(sizes[member].sum())
+            rows.append((budget.name, "minimum", -1.0, -(budget.minimum + doubt), member, index))
+    shape = (len(weights), levels)
+    return Rows(
+        names=tuple(row[0] for row in rows),
+        sides=tuple(row[1] for row in rows),
+        sign=np.array([row[2] for row in rows], dtype=np.float64),
+        rhs=np.array([row[3] for row in rows], dtype=np.float64),
+        member=np.array([row[4] for row in rows], dtype=bool).reshape(len(rows), len(keys)),
+        pattern=np.array([row[5] for row in rows], dtype=np.int64),
+        alpha=np.array([w[0] for w in weights]).reshape(shape),
+        beta=np.array([w[1] for w in weights]).reshape(shape),
+        sizes=np.asarray(sizes, dtype=np.int64),
+    )
+
+
+def check_budgets(budgets: Sequence[Budget], levels: int) -> None:
+    """Raises UserError for no budget, a name used twice, or a level that is not there."""
+    if isinstance(budgets, Budget) or not all(isinstance(b, Budget) for b in budgets):
+        raise UserError(f"budgets is {budgets!r}; allowed: a list of Budget")
+    names = [budget.name for budget in budgets]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"two budgets are named {name!r}; give each a name of its own")
+    for budget in budgets:
+        for level in budget.levels or ():
+            if not 0 <= level < levels:
+                raise UserError(
+                    f"budget {budget.name!r} names level {level}; allowed: 0 to {levels - 1}"
+                )
+
+
+def _weights(budget: Budget, levels: int) -> tuple[FloatArray, FloatArray]:
+    counted = np.ones(levels, dtype=bool)
+    if budget.levels is not None:
+        counted[:] = False
+        counted[list(budget.levels)] = True
+    return MEASURES.get(budget.measure)(counted)
+
+
+def _members(
+    budget: Budget, columns: Sequence[str], keys: Sequence[tuple[Any, ...]]
+) -> NDArray[np.bool_]:
+    member = np.ones(len(keys), dtype=bool)
+    if budget.groups is None:
+        return member
+    if isinstance(budget.groups, Mapping):
+        wanted = dict(budget.groups)
+    elif len(columns) == 1:
+        wanted = {columns[0]: budget.groups}
+    else:
+        raise UserError(
+            f"budget {budget.name!r} names groups and there are {len(columns)} group columns "
+            f"({', '.join(columns) or 'none'}); write groups={{column: values}}"
+            if columns
+            else f"budget {budget.name!r} names groups and no groups are given; pass groups"
+        )
+    for column, values in wanted.items():
+        if column not in columns:
+            raise UserError(
+                f"budget {budget.name!r} names group column {column!r}; "
+                f"allowed: {', '.join(columns) or 'none'}"
+            )
+        held = [key[columns.index(column)] for key in keys]
+        known = set(held)
+        for value in values:
+            if value not in known:
+                some = ", ".join(repr(v) for v in sorted(known, key=repr)[:10])
+                raise UserError(
+                    f"budget {budget.name!r} names group {value!r}, which no user has in "
+                    f"{column}; allowed: {some}{', ...' if len(known) > 10 else ''}"
+                )
+        chosen = set(values)
+        member &= np.array([value in chosen for value in held], dtype=bool)
+    return member

@@ -1,0 +1,70 @@
+"""Checks of the users' numbers, before any computing, and the hash of their ids."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcrlsp.allocation import kernels
+from bcrlsp.allocation.fixed import Stats
+from bcrlsp.errors import DataError, UserError
+
+Floats = NDArray[np.floating[Any]]
+
+
+def masked(value: Floats, cost: Floats, allowed: NDArray[Any]) -> tuple[Floats, Floats]:
+    """value and cost with -inf and 0 where a level is not allowed."""
+    if allowed.shape != value.shape or allowed.dtype != np.bool_:
+        raise UserError(
+            f"allowed has shape {allowed.shape} and type {allowed.dtype}; "
+            f"allowed: booleans of shape {value.shape}"
+        )
+    ruled_out = ~allowed
+    value, cost = value.copy(), cost.copy()
+    value[ruled_out] = -np.inf
+    cost[ruled_out] = 0.0
+    return value, cost
+
+
+def inspect(value: Floats, cost: Floats, name: Callable[[int], str]) -> Stats:
+    """What the sums need to know. name: what a row's user is called in a message.
+
+    Raises DataError for a value or cost that is not finite, a cost below 0 or a user without an
+    allowed level.
+    """
+    problem, row, level, top_value, top_cost, grid = kernels.inspect_block(value, cost)
+    if problem == 1:
+        raise DataError(
+            f"value of {name(row)} at level {level} is {value[row, level]}; allowed: finite numbers "
+            "(rule a level out with allowed)"
+        )
+    if problem == 2:
+        raise DataError(
+            f"cost of {name(row)} at level {level} is {cost[row, level]}; "
+            "allowed: finite numbers of at least 0"
+        )
+    if problem == 3:
+        raise DataError(f"{name(row)} has no allowed level; allow at least one for every user")
+    return Stats(len(value), top_value, top_cost, grid)
+
+
+def hash_ids(user_ids: Sequence[Any] | None, n: int) -> NDArray[np.uint64]:
+    """(n,) hashes of the ids' text; without ids, of the rows' numbers. Ids must be unique."""
+    hashes = np.empty(n, dtype=np.uint64)
+    if user_ids is None:
+        kernels.hash_numbers(hashes)
+        return hashes
+    if len(user_ids) != n:
+        raise UserError(f"user_ids has {len(user_ids)} entries; allowed: one for each of {n} users")
+    texts = [str(user).encode() for user in user_ids]
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    kernels.hash_block(np.frombuffer(b"".join(texts) or b"\0", dtype=np.uint8), offsets, hashes)
+    ordered = np.sort(hashes)
+    if n > 1 and bool(np.any(ordered[1:] == ordered[:-1])):
+        seen: set[bytes] = set()
+        for text in texts:
+            if text in seen:
+                raise DataError(f"user {text.decode()!r} is there twice; give each user one row")
+            seen.add(text)
+    return hashes
