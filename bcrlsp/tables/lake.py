@@ -53,6 +53,13 @@ class Lake:
         self.spark = spark
         self._settings = settings
 
+    @property
+    def place(self) -> str:
+        """Where all tables are, for people: the root folder, or catalog.schema."""
+        if self._settings.root is not None:
+            return self._base
+        return f"{self._settings.catalog}.{self._settings.schema_}"
+
     def identifier(self, name: str) -> str:
         """What SQL calls the table: delta.`root/NAME` or `catalog`.`schema`.`NAME`."""
         if self._settings.root is not None:
@@ -61,10 +68,8 @@ class Lake:
 
     def location(self, name: str) -> str:
         """Absolute path or URI of the table's folder, for readers without Spark."""
-        root = self._settings.root
-        if root is not None:
-            base = root if "://" in root else str(Path(root).absolute())
-            return f"{base.rstrip('/')}/{name}"
+        if self._settings.root is not None:
+            return f"{self._base}/{name}"
         detail = self.spark.sql(f"DESCRIBE DETAIL {self.identifier(name)}").first()
         return str(detail["location"]) if detail else ""
 
@@ -162,6 +167,11 @@ class Lake:
                 f"they have {', '.join(rows.columns)}"
             )
         return rows.select(*(rows[field.name].cast(field.dataType) for field in table.schema))
+
+    @property
+    def _base(self) -> str:
+        root = self._settings.root or ""
+        return (root if "://" in root else str(Path(root).absolute())).rstrip("/")
 
     def _require(self, name: str) -> None:
         if not self.exists(name):

@@ -1,0 +1,159 @@
+"""Events to trajectories: the periods of a window, each whole, and only those that are not right.
+
+The same code builds the whole history, today, and a day of last year. A run of neighbouring periods
+is one Delta transaction; the ledger is written after it. Built twice, or killed and built again,
+the tables are the same to the row.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pyspark.sql import Observation
+from pyspark.sql import functions as F
+
+from bcrlsp.features import MEMORY, FeatureSet
+from bcrlsp.tables import Lake
+from bcrlsp.trajectories.digests import Digests, scan
+from bcrlsp.trajectories.late import quarantine_late
+from bcrlsp.trajectories.ledger import Ledger
+from bcrlsp.trajectories.panel import Span
+from bcrlsp.trajectories.rows import TRAJECTORY_SCHEMA, trajectory_rows
+from bcrlsp.trajectories.settings import Settings
+from bcrlsp.trajectories.sources import Sources
+from bcrlsp.trajectories.states import Snapshots
+from bcrlsp.trajectories.windows import condition, runs
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did.
+
+    window: periods asked for. built, skipped: periods written now, and found right as they were.
+    pending: periods whose reward or cost is not known yet: they have no rows.
+    rows: rows written. conflicts: bonuses beyond a user's first in a period (the highest level
+    counts). duplicates: events that were there more than once (one counts). late: events that came
+    later than settings.lateness allows, now in quarantine.
+    snapshot: period at whose start the carried states are held, or None.
+    versions: version of each table that was read, and of trajectories.
+    """
+
+    window: range
+    built: list[int]
+    skipped: list[int]
+    pending: list[int]
+    rows: int
+    conflicts: int
+    duplicates: int
+    late: int
+    snapshot: int | None
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+
+def build(
+    lake: Lake,
+    settings: Settings,
+    feature_set: FeatureSet,
+    window: range,
+    *,
+    known_at: datetime | None = None,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> BuildReport:
+    """Builds the trajectories of the periods in `window`, and the states at its end.
+
+    window: numbers of neighbouring periods in feature_set.calendar. known_at: rows that were
+    ingested later are left out (the past as it was known then); None: as it is known now.
+    force: periods that are right are built again. Raises DataError when an event table is missing,
+    ConflictError when another run wrote the same periods at once.
+    """
+    sources = Sources.pin(lake, feature_set.calendar, settings, known_at)
+    late = quarantine_late(sources, window.start - MEMORY, window.stop + settings.reach)
+    digests = scan(sources, feature_set, window.start, window.stop)
+    ledger = Ledger(sources, feature_set.hash)
+    complete = {period: digests.of_rows(period) for period in window if digests.complete(period)}
+    right = ledger.right("trajectories", complete)
+    wanted = sorted(set(complete) if force else set(complete) - right)
+    held = ledger.held("trajectories", window.start, window.stop)
+    snapshots = Snapshots(sources, feature_set, digests)
+    counts = _Counts()
+    for run in runs(wanted, settings.periods_a_write):
+        progress(_describe(sources, run))
+        counts += _write(sources, feature_set, snapshots, [complete[p] for p in run], run)
+        ledger.write("trajectories", {period: complete[period] for period in run})
+    # Periods that were complete once and are no longer (events were withdrawn) lose their rows.
+    for run in runs(set(held) - set(complete), settings.periods_a_write):
+        nothing = lake.read("trajectories").where(F.lit(False))
+        lake.replace("trajectories", nothing, condition(sources.calendar, run.start, run.stop))
+        ledger.write("trajectories", dict.fromkeys(run, ""))
+    snapshot = _snapshot_period(digests, window)
+    if snapshot is not None:
+        snapshots.save(snapshot, base=window.start)
+    return BuildReport(
+        window=window,
+        built=wanted,
+        skipped=sorted(set(complete) - set(wanted)),
+        pending=[period for period in window if period not in complete],
+        rows=counts.rows,
+        conflicts=counts.conflicts,
+        duplicates=counts.duplicates,
+        late=late,
+        snapshot=snapshot,
+        versions={**sources.versions, "trajectories": lake.version("trajectories")},
+    )
+
+
+@dataclass(frozen=True)
+class _Counts:
+    rows: int = 0
+    conflicts: int = 0
+    duplicates: int = 0
+
+    def __add__(self, other: "_Counts") -> "_Counts":
+        return _Counts(
+            self.rows + other.rows,
+            self.conflicts + other.conflicts,
+            self.duplicates + other.duplicates,
+        )
+
+
+def _write(
+    sources: Sources,
+    feature_set: FeatureSet,
+    snapshots: Snapshots,
+    inputs: Sequence[str],
+    run: range,
+) -> _Counts:
+    """Writes the rows of neighbouring periods, in one transaction.
+
+    The fold begins at the carried states where there are right ones, else `MEMORY` periods before.
+    """
+    snapshot = snapshots.read(run.start)
+    start = run.start - MEMORY if snapshot is None else run.start
+    stream = sources.stream(start, run.start, run.stop, run.stop - 1, snapshot)
+    span = Span(start, run.start, run.stop)
+    function = trajectory_rows(span, feature_set, sources.settings, inputs)
+    # Counted on the way: a second pass would cost as much as the first.
+    seen = Observation()
+    rows = stream.mapInArrow(function, TRAJECTORY_SCHEMA).observe(
+        seen,
+        F.count("*").alias("rows"),
+        F.sum("conflicts").alias("conflicts"),
+        F.sum("duplicates").alias("duplicates"),
+    )
+    where = condition(sources.calendar, run.start, run.stop)
+    sources.lake.replace("trajectories", rows, where)
+    counted = seen.get
+    return _Counts(counted["rows"], counted["conflicts"] or 0, counted["duplicates"] or 0)
+
+
+def _snapshot_period(digests: Digests, window: range) -> int | None:
+    """The window's end, or the first period without events if that comes earlier."""
+    if digests.last is None or digests.last + 1 < window.start:
+        return None
+    return min(window.stop, digests.last + 1)
+
+
+def _describe(sources: Sources, run: range) -> str:
+    first, stop = (f"{sources.calendar.start(p):%Y-%m-%dT%H:%M}" for p in (run.start, run.stop))
+    return f"trajectories from {first} to {stop} ({len(run)} periods)"

@@ -1,0 +1,119 @@
+"""What a period was built from, as one short text that is equal exactly where the inputs are.
+
+The state of period p depends on the events of the last `MEMORY` periods before it, its labels on
+those up to `settings.reach` periods after it. So a late, a changed or a withdrawn event makes just
+the periods stale that it touches, whenever and in whichever order it came.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from bcrlsp.features import MEMORY, FeatureSet
+from bcrlsp.trajectories.sources import HAPPENINGS, INSTANTS, Sources
+
+_VERSION = 1
+"""Raise it when the same inputs give other rows than before."""
+
+_COLUMNS: Mapping[str, str] = {
+    "activity": "user_id, event_ts, kind, amount",
+    "bonuses": "bonus_id, user_id, sent_ts, level, propensity",
+    "redemptions": "bonus_id, user_id, redeemed_ts, amount",
+    "users": "user_id, signup_ts, segment",
+}
+
+# The tables that say how far the log reaches: a redemption may come long after its bonus.
+_FRONTIER = ("activity", "bonuses")
+
+Sums = tuple[int, int, int]
+_NOTHING: Sums = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Digests:
+    """The inputs of the periods that were scanned.
+
+    last: the last period that holds an event, or whose successors do; None without any event.
+    """
+
+    last: int | None
+    _rules: str
+    _reach: int
+    _events: Mapping[tuple[str, int], Sums]
+    _users: Mapping[int, Sums]
+
+    def complete(self, period: int) -> bool:
+        """Whether all that the row of `period` needs has happened."""
+        return self.last is not None and period + self._reach <= self.last
+
+    def of_rows(self, period: int) -> str:
+        """The inputs of a period's trajectory rows."""
+        return self._hash("rows", range(period - MEMORY, period + self._reach + 1), period)
+
+    def of_state(self, period: int) -> str:
+        """The inputs of the carried state at the start of `period`."""
+        return self._hash("state", range(period - MEMORY, period), period - 1)
+
+    def _hash(self, kind: str, periods: range, users_until: int) -> str:
+        events = [
+            self._events.get((name, period), _NOTHING) for period in periods for name in HAPPENINGS
+        ]
+        users = [sums for period, sums in self._users.items() if period <= users_until]
+        together = reduce(_join, users, _NOTHING)
+        content = json.dumps([self._rules, kind, events, together])
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def scan(sources: Sources, feature_set: FeatureSet, first: int, stop: int) -> Digests:
+    """The inputs of periods [first, stop), and of the states at first to stop, in one pass."""
+    reach = sources.settings.reach
+    begin, end = first - MEMORY, stop + reach
+    rows = reduce(
+        DataFrame.unionByName,
+        [_sums(sources.between(name, begin, end), name) for name in HAPPENINGS],
+    ).collect()
+    events = {(r["name"], r["period_index"]): (r["n"], r["mixed"], r["total"]) for r in rows}
+    index = F.greatest(sources.calendar.index_of(F.col(INSTANTS["users"])), F.lit(begin))
+    people = _sums(sources.users(end).withColumn("period_index", index), "users").collect()
+    users = {r["period_index"]: (r["n"], r["mixed"], r["total"]) for r in people}
+    rules = json.dumps([_VERSION, feature_set.hash, sources.settings.rules, str(sources.known_at)])
+    seen = {period for name, period in events if name in _FRONTIER}
+    last = _last(sources, seen, end)
+    return Digests(last, rules, reach, events, users)
+
+
+def _last(sources: Sources, seen: set[int], end: int) -> int | None:
+    """The last period that is over, as far as it matters before `end`."""
+    last = max(seen, default=None)
+    if last != end - 1 and any(
+        not sources.between(name, end, None).isEmpty() for name in _FRONTIER
+    ):
+        last = end - 1
+    if last is not None and sources.known_at is not None:
+        # A period that was not over then is incomplete, whatever it holds.
+        last = min(last, sources.calendar.index(sources.known_at) - 1)
+    return last
+
+
+def _sums(rows: DataFrame, name: str) -> DataFrame:
+    """Count and two order-free sums of row hashes a period."""
+    hashed = F.expr(f"xxhash64({_COLUMNS[name]})")
+    return (
+        rows.select(F.lit(name).alias("name"), "period_index", hashed.alias("hash"))
+        .groupBy("name", "period_index")
+        .agg(
+            F.count("*").alias("n"),
+            F.bit_xor("hash").alias("mixed"),
+            # Half of the bits: the sum of all would leave the range of a bigint.
+            F.sum(F.shiftright("hash", 32)).alias("total"),
+        )
+    )
+
+
+def _join(a: Sums, b: Sums) -> Sums:
+    return a[0] + b[0], a[1] ^ b[1], a[2] + b[2]

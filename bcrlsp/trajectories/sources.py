@@ -1,0 +1,174 @@
+"""The events as one stream of rows a user, for one shuffle.
+
+Activity, bonuses, redemptions, users and carried states are brought to one narrow shape and told
+apart by a tag. `user_hash` brings a user's rows together: a bigint sorts faster than a text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from typing import Final
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from bcrlsp.periods import Calendar
+from bcrlsp.tables import EVENT_TABLES, Lake
+from bcrlsp.trajectories.settings import Settings
+
+ACTIVITY: Final = 0
+BONUS: Final = 1
+REDEMPTION: Final = 2
+USER: Final = 3
+CARRY: Final = 4
+
+INSTANTS: Mapping[str, str] = {
+    "activity": "event_ts",
+    "bonuses": "sent_ts",
+    "redemptions": "redeemed_ts",
+    "users": "signup_ts",
+}
+"""The column of each event table that says when it happened."""
+
+HAPPENINGS: Final = ("activity", "bonuses", "redemptions")
+"""The tables of what happens in periods. Users are no happening: a user is never too late."""
+
+_COLUMNS: Mapping[str, str] = {
+    "tag": "tinyint",
+    "user_id": "string",
+    "period": "int",
+    "key": "bigint",
+    "level": "int",
+    "value": "double",
+    "segment": "string",
+    "carry": "binary",
+}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The events that a build reads: pinned versions, and what was known of them.
+
+    versions: version of each event table. known_at: rows ingested later are left out; None: all.
+    """
+
+    lake: Lake
+    calendar: Calendar
+    settings: Settings
+    versions: Mapping[str, int]
+    known_at: datetime | None = None
+
+    @staticmethod
+    def pin(
+        lake: Lake, calendar: Calendar, settings: Settings, known_at: datetime | None = None
+    ) -> "Sources":
+        """The newest version of every event table; DataError when one is missing."""
+        versions = {name: lake.version(name) for name in EVENT_TABLES}
+        return Sources(lake, calendar, settings, versions, known_at)
+
+    def users(self, until: int) -> DataFrame:
+        """Users that have signed up by the start of period `until`, as they were known."""
+        limit = F.lit(self.calendar.start(until))
+        return self._known("users").where(F.col(INSTANTS["users"]) <= limit)
+
+    def between(self, name: str, first: int, stop: int | None) -> DataFrame:
+        """What happened in periods [first, stop), came in time and was known.
+
+        The columns of table `name`, and period_index bigint.
+        """
+        rows = self._between(name, first, stop)
+        return rows if self.settings.lateness is None else rows.where(~self._late())
+
+    def late(self, name: str, first: int, stop: int) -> DataFrame:
+        """What happened in periods [first, stop) and came too late; columns of the table."""
+        rows = self._between(name, first, stop)
+        nothing = self.settings.lateness is None
+        return rows.where(F.lit(False) if nothing else self._late()).drop("period_index")
+
+    def stream(
+        self, start: int, first: int, stop: int, users_until: int, snapshot: DataFrame | None
+    ) -> DataFrame:
+        """All that is needed of periods [start, stop), each user's rows together.
+
+        start: where the fold begins; first: where its rows begin. users_until: users known at the
+        start of this period. snapshot: rows of `states` at `start`. Columns: user_hash, then those
+        of `_COLUMNS`; partitions hold whole users, sorted by user_hash.
+        """
+        parts = [
+            self._activity(start, stop + self.settings.label_reach),
+            _shaped(
+                self.between("bonuses", start, stop),
+                BONUS,
+                period="period_index",
+                key="xxhash64(bonus_id)",
+                level="level",
+                value="propensity",
+            ),
+            self._users(users_until),
+        ]
+        if first < stop:
+            redemptions = self.between("redemptions", first, stop + self.settings.attribution)
+            parts.append(
+                _shaped(
+                    redemptions,
+                    REDEMPTION,
+                    period="period_index",
+                    key="xxhash64(bonus_id)",
+                    value="amount",
+                )
+            )
+        if snapshot is not None:
+            parts.append(_shaped(snapshot, CARRY, carry="carry"))
+        together = reduce(DataFrame.unionByName, parts)
+        keyed = together.withColumn("user_hash", F.expr("xxhash64(user_id)"))
+        return (
+            keyed.select("user_hash", *_COLUMNS)
+            .repartition("user_hash")
+            .sortWithinPartitions("user_hash")
+        )
+
+    def _activity(self, first: int, stop: int) -> DataFrame:
+        rows = self.between("activity", first, stop)
+        if self.settings.activity_kinds is not None:
+            rows = rows.where(F.col("kind").isin(*self.settings.activity_kinds))
+        value = "amount" if self.settings.reward.kind == "amount" else "CAST(NULL AS DOUBLE)"
+        return _shaped(
+            rows, ACTIVITY, period="period_index", key="xxhash64(event_ts, kind)", value=value
+        )
+
+    def _users(self, until: int) -> DataFrame:
+        """Users, with the period of sign-up, and as key the first period that starts after it."""
+        signup = F.col(INSTANTS["users"])
+        rows = self.users(until).withColumn("period_index", self.calendar.index_of(signup))
+        began = signup > self.calendar.start_of(F.col("period_index"))
+        rows = rows.withColumn("entry", F.col("period_index") + began.cast("bigint"))
+        return _shaped(rows, USER, period="period_index", key="entry", segment="segment")
+
+    def _between(self, name: str, first: int, stop: int | None) -> DataFrame:
+        instant = F.col(INSTANTS[name])
+        rows = self._known(name).where(instant >= F.lit(self.calendar.start(first)))
+        if stop is not None:
+            rows = rows.where(instant < F.lit(self.calendar.start(stop)))
+        return rows.withColumn("period_index", self.calendar.index_of(instant))
+
+    def _known(self, name: str) -> DataFrame:
+        rows = self.lake.read(name, self.versions[name])
+        if self.known_at is None:
+            return rows
+        return rows.where(F.col("ingest_ts") <= F.lit(self.known_at))
+
+    def _late(self) -> Column:
+        came = self.calendar.index_of(F.col("ingest_ts"))
+        return came - F.col("period_index") > F.lit(self.settings.lateness)
+
+
+def _shaped(rows: DataFrame, tag: int, **columns: str) -> DataFrame:
+    """`rows` in the common shape; `columns` are SQL expressions, and what they lack is null."""
+    columns = {"user_id": "user_id", "tag": str(tag)} | columns
+    return rows.select(
+        *(
+            F.expr(columns.get(name, "NULL")).cast(kind).alias(name)
+            for name, kind in _COLUMNS.items()
+        )
+    )

@@ -1,0 +1,39 @@
+"""Windows of periods: as SQL conditions on tables, and as runs of neighbours."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from bcrlsp.periods import Calendar
+
+
+def condition(calendar: Calendar, first: int, stop: int) -> str:
+    """The SQL condition that rows of periods [first, stop) meet, and no others.
+
+    Only the partition column is used where it suffices: Delta then replaces whole files.
+    """
+    begin, last = calendar.period(first), calendar.period(stop - 1)
+    where = f"period >= DATE'{begin}' AND period <= DATE'{last}'"
+    if calendar.length >= timedelta(days=1):
+        return where
+    return (
+        f"{where} AND period_start >= {_literal(calendar.start(first))} "
+        f"AND period_start < {_literal(calendar.start(stop))}"
+    )
+
+
+def runs(periods: Iterable[int], longest: int) -> Iterator[range]:
+    """Neighbouring periods put together into ranges of at most `longest`, in order."""
+    current: range | None = None
+    for period in sorted(periods):
+        if current is not None and period == current.stop and len(current) < longest:
+            current = range(current.start, period + 1)
+            continue
+        if current is not None:
+            yield current
+        current = range(period, period + 1)
+    if current is not None:
+        yield current
+
+
+def _literal(instant: datetime) -> str:
+    return f"TIMESTAMP'{instant:%Y-%m-%d %H:%M:%S}Z'"
