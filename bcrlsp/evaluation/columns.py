@@ -72,27 +72,33 @@ class Columns:
         filled = pc.fill_null(self._table[name].cast(pa.bool_()), False)
         return np.asarray(filled.to_numpy(), dtype=np.bool_)
 
-    def dates(self, name: str) -> Ints:
-        """A date column as days since 1970, array (N,)."""
+    def instants(self) -> Ints:
+        """Start of each row's period in microseconds since 1970, array (N,).
+
+        The column period_start where there is one: periods may be shorter than the date tells.
+        """
+        name = "period_start" if self.has("period_start") else "period"
         column = self._table[name]
         if column.null_count:
             raise DataError(f"trajectories: {name} is null in {column.null_count} rows; fill it")
         try:
-            return np.asarray(column.cast(pa.date32()).cast(pa.int32()).to_numpy()).astype(np.int64)
+            instants = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             raise DataError(
-                f"trajectories: column {name!r} is {column.type}; allowed: date"
+                f"trajectories: column {name!r} is {column.type}; allowed: date or timestamp"
             ) from None
+        return np.asarray(instants, dtype=np.int64)
 
     def states(self) -> Floats:
         """The states, array (N, d); all of one length and finite."""
         column = self._table["state"].combine_chunks()
         sizes = np.asarray(pc.fill_null(pc.list_value_length(column), -1).to_numpy(False))
-        self.fail(sizes != sizes[0], "length of the state", sizes, f"{sizes[0]}, as in row 0")
-        if sizes[0] < 1:
+        width = int(np.bincount(np.maximum(sizes, 0)).argmax())
+        self.fail(sizes != width, "length of the state", sizes, f"{width} (null counts as -1)")
+        if width < 1:
             raise DataError("trajectories: the state is empty; this estimator needs one")
         flat = pc.list_flatten(column).cast(pa.float64())
-        values = np.asarray(flat.to_numpy(False), dtype=np.float64).reshape(len(sizes), sizes[0])
+        values = np.asarray(flat.to_numpy(False), dtype=np.float64).reshape(len(sizes), width)
         bad = ~np.isfinite(values)
         self.fail(
             np.asarray(bad.any(axis=1)),

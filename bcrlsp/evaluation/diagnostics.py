@@ -79,7 +79,10 @@ def diagnose(terms: Terms, seen: Coverage) -> Diagnostics:
     """All figures of one estimate."""
     weights = np.maximum(terms.weights, 0.0)
     total, users = float(weights.sum()), len(weights)
-    effective = total**2 / float((weights**2).sum()) if total > 0 else 0.0
+    largest = float(weights.max())
+    # Divided by the largest, so that squares of tiny or huge weights stay in range.
+    relative = weights / largest if largest > 0 else weights
+    effective = float(relative.sum() ** 2 / (relative**2).sum()) if largest > 0 else 0.0
     never = tuple(int(level) for level in np.flatnonzero((seen.logged == 0) & (seen.mass > 0)))
     gap = float(seen.excess.sum()) / seen.total
     # The rows of one user depend on each other: the users' sums are what varies.
@@ -90,7 +93,7 @@ def diagnose(terms: Terms, seen: Coverage) -> Diagnostics:
         users=users,
         effective_sample_size=effective,
         effective_share=effective / users,
-        largest_share=float(weights.max()) / total if total > 0 else 1.0,
+        largest_share=float(1 / relative.sum()) if largest > 0 else 1.0,
         mean_weight=total / users,
         pareto_k=pareto_shape(weights),
         mean_ratio=1.0 + gap,

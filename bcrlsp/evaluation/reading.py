@@ -41,27 +41,30 @@ def read_log(
     states: bool,
     propensities: ArrayLike | None = None,
     allowed: ArrayLike | None = None,
+    calendar: Ints | None = None,
 ) -> LoggedTable:
     """Checks everything that a user can get wrong and sorts the rows by user and step.
 
     table: the contract's trajectory columns. target: (n, a), one row a row of the table, in its
     order. propensities: (n,) of the level sent or (n, a) of all levels, instead of the column;
     nan (or null in the column) means unknown, and then the states are read too. allowed: bool
-    (n, a). Raises DataError or ConfigError with the row, its user and period.
+    (n, a). calendar: starts of all periods, sorted, in microseconds since 1970, where the table is
+    a part of a larger one. Raises DataError or ConfigError with the row, its user and period.
     """
     if measure not in MEASURES:
         raise ConfigError(f"unknown measure {measure!r}; allowed: {', '.join(MEASURES)}")
     if not 0.0 <= gamma <= 1.0:
         raise ConfigError(f"gamma is {gamma}; allowed: 0 to 1")
     columns = Columns(table)
-    wanted = ["user_id", "period", "step", "level", MEASURES[measure], "terminal"]
-    columns.need(*wanted)
+    columns.need("user_id", "period", "step", "level", MEASURES[measure], "terminal")
     if not len(columns):
         raise DataError("the table of trajectories is empty; nothing to evaluate: give periods")
 
     users, codes = columns.users()
     steps = columns.whole("step")
-    periods, ranks = np.unique(columns.dates("period"), return_inverse=True)
+    instants = columns.instants()
+    periods = np.unique(instants) if calendar is None else calendar
+    ranks = np.searchsorted(periods, instants)
     order = np.lexsort((steps, codes))
     offsets = np.concatenate([[0], np.flatnonzero(np.diff(codes[order])) + 1, [len(order)]])
     _check_sequence(columns, order, codes, steps, ranks)

@@ -6,7 +6,7 @@ from bcrlsp.evaluation.log import Floats
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms
 
-MAX_GROUPS = 4000
+MAX_GROUPS = 2000
 """More users than this are drawn in random groups of equal size: the variance of a mean is the
 same, and the draws are a matrix that fits in memory."""
 
@@ -32,7 +32,12 @@ def resample(terms: Terms, settings: Settings, seed: int) -> tuple[Floats, Float
     values, errors = [], []
     for start in range(0, settings.resamples, BLOCK):
         draws = min(BLOCK, settings.resamples - start)
-        counts = rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
+        # Drawn and counted: ten times as fast as a multinomial of thousands of categories.
+        drawn_groups = (
+            rng.integers(0, count, size=(draws, count)) + count * np.arange(draws)[:, None]
+        )
+        flat = np.bincount(drawn_groups.ravel(), minlength=draws * count)
+        counts = flat.reshape(draws, count).astype(np.float64)
         values.append(sums.resampled(counts, sizes))
         drawn = counts @ sizes
         mean = counts @ first / count

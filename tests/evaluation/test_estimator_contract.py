@@ -23,7 +23,7 @@ def chain():
 
 @pytest.fixture(scope="module")
 def table(chain):
-    return chain.log(6000, PERIODS, seed=11)
+    return chain.log(3000, PERIODS, seed=11)
 
 
 def test_the_contracts_names_are_there(name):
@@ -35,7 +35,7 @@ def test_the_contracts_names_are_there(name):
 def test_agrees_with_the_enumerated_value(name, measure, ragged):
     gamma = 0.7
     chain = Chain.random(7)
-    table = chain.log(15_000, PERIODS, seed=3, ragged=ragged)
+    table = chain.log(8_000, PERIODS, seed=3, ragged=ragged)
     found = estimate(
         table, chain.target_of(table), name, measure, gamma=gamma, confidence=0.999, settings=FAST
     )
@@ -46,7 +46,7 @@ def test_agrees_with_the_enumerated_value(name, measure, ragged):
     truth = sum(shares[w] * chain.value(chain.target, w, gamma, measure) for w in windows)
     logged = sum(shares[w] * chain.value(chain.behaviour, w, gamma, measure) for w in windows)
     assert found.low <= truth <= found.high
-    assert found.high - found.low < 0.25 * truth
+    assert found.high - found.low < 0.35 * truth
     if measure == "cost":
         # The log's own value is another one: an estimator that ignored the target would fail.
         assert abs(found.value - truth) < 0.5 * abs(logged - truth)
@@ -61,8 +61,8 @@ def test_the_result_says_what_it_is(name, chain, table):
     found = estimate(table, chain.target_of(table), name, "cost", confidence=0.9, settings=FAST)
     assert found.low < found.value < found.high
     assert (found.level, found.estimator, found.measure) == (0.9, name, "cost")
-    assert (found.users, found.periods) == (6000, PERIODS)
-    assert 100 < found.effective_sample_size <= 6000
+    assert (found.users, found.periods) == (3000, PERIODS)
+    assert 100 < found.effective_sample_size <= 3000
 
 
 def test_same_seed_same_answer_in_any_row_order(name, chain, table):

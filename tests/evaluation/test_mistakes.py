@@ -66,7 +66,10 @@ MISTAKES = {
     "terminal": (lambda: estimate(with_value("terminal", 0, True), TARGET), "row 0 .* terminal"),
     "reward": (lambda: estimate(with_value("reward", 9, float("inf")), TARGET), "inf in row 9"),
     "null reward": (lambda: estimate(with_value("reward", 9, None), TARGET), "nan in row 9"),
-    "state": (lambda: estimate(with_value("state", 9, [1.0, 2.0]), TARGET), "2 in row 9"),
+    "state": (
+        lambda: estimate(with_value("state", 9, [1.0, 2.0]), TARGET),
+        "length of the state is 2 in row 9",
+    ),
     "null state": (lambda: estimate(with_value("state", 9, None), TARGET), "-1 in row 9"),
     "text": (
         lambda: estimate(TABLE.set_column(5, "reward", pa.array(["no"] * TABLE.num_rows)), TARGET),
@@ -104,6 +107,18 @@ def test_one_line_says_it_all(mistake):
 
 def test_the_unbroken_log_is_fine():
     assert np.isfinite(estimate(TABLE, TARGET).value)
+
+
+def test_two_periods_of_one_day_are_no_mistake():
+    days = np.array(TABLE["period"].cast(pa.timestamp("us")).cast(pa.int64()))
+    hours = pa.array(days // 24).cast(pa.timestamp("us"))
+    one_day = pa.array([datetime.date(2026, 1, 1)] * len(days))
+    table = TABLE.set_column(1, "period", one_day).append_column("period_start", hours)
+    found = estimate(table, TARGET)
+    assert found.value == pytest.approx(estimate(TABLE, TARGET).value)
+    assert found.periods == 3
+    with pytest.raises(UserError, match="there twice"):
+        estimate(table.drop_columns(["period_start"]), TARGET)
 
 
 def test_float32_probabilities_are_close_enough():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -31,6 +31,7 @@ def test_a_tie_at_the_price_is_under_the_budget():
     assert priced([[1.0, 2.0]], [0.0, 1.0], 1.0).argmax() == 0
 
 
+@settings(deadline=None)
 @given(Q, Q.map(np.abs), MASKS, st.floats(0, 5))
 def test_one_allowed_level_each(q, cost, mask, price):
     target = priced(q, cost, price, allowed=mask)
@@ -40,6 +41,7 @@ def test_one_allowed_level_each(q, cost, mask, price):
     np.testing.assert_allclose((target * (q - price * cost)).sum(1), best)
 
 
+@settings(deadline=None)
 @given(Q, Q.map(np.abs), st.floats(0, 5), st.floats(0, 5))
 def test_a_higher_price_never_spends_more(q, cost, one, two):
     low, high = sorted([one, two])
@@ -47,6 +49,7 @@ def test_a_higher_price_never_spends_more(q, cost, one, two):
     assert (spend[1] <= spend[0] + 1e-9).all()
 
 
+@settings(deadline=None)
 @given(Q, MASKS, st.floats(0, 1))
 def test_smoothing_keeps_probabilities(q, mask, epsilon):
     target = smoothed(greedy(q, allowed=mask), epsilon, allowed=mask)
