@@ -1,0 +1,17 @@
+"""Event sources, the rules that their rows must meet, and ingestion into the tables."""
+
+from bcrlsp.events.ingest import IngestReport, TableCount, ingest
+from bcrlsp.events.settings import Settings
+from bcrlsp.events.source import SOURCES, Events, EventSource, Grid, load_events
+
+__all__ = [
+    "SOURCES",
+    "EventSource",
+    "Events",
+    "Grid",
+    "IngestReport",
+    "Settings",
+    "TableCount",
+    "ingest",
+    "load_events",
+]

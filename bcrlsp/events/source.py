@@ -1,0 +1,91 @@
+"""The extension point for event sources: what one gives, and how one is found.
+
+A source is one module of bcrlsp.events.sources that registers an object with the two members of
+`EventSource`. Its rows may be wrong: `ingest` checks them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ValidationError
+from pyspark.sql import DataFrame, SparkSession
+
+from bcrlsp.errors import ConfigError
+from bcrlsp.periods import Calendar
+from bcrlsp.registry import Registry
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a source gives: the four event tables, with the columns of the contract in any type.
+
+    whole: these are all events there are, and replace what the tables hold; else they are added.
+    checked: the rows are known to meet every rule, so that looking again is a waste.
+    derived: tables that were made up from the others: of such a row only the key matters, and one
+        that the lake has already stays as it is.
+    extra: further tables of the lake that the source fills (always replaced), by name.
+    detail: figures about the source that a reader should know, by name.
+    """
+
+    activity: DataFrame
+    bonuses: DataFrame
+    redemptions: DataFrame
+    users: DataFrame
+    whole: bool
+    checked: bool = False
+    derived: frozenset[str] = frozenset()
+    extra: dict[str, DataFrame] = field(default_factory=dict)
+    detail: dict[str, float] = field(default_factory=dict)
+
+    def table(self, name: str) -> DataFrame:
+        """One of the event tables by its name."""
+        frame: DataFrame = getattr(self, name)
+        return frame
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a decision is: when it is made, and between what.
+
+    calendar: the periods. amounts: face value of each level, amounts[0] = 0.
+    """
+
+    calendar: Calendar
+    amounts: tuple[float, ...]
+
+
+class EventSource(Protocol):
+    """A source of events."""
+
+    @property
+    def settings(self) -> type[BaseModel]:
+        """The model of the source's own settings (a class attribute will do)."""
+
+    def load(self, spark: SparkSession, settings: Any, grid: Grid) -> Events:
+        """The events; a mistake in the settings or absent data is a UserError."""
+
+
+SOURCES: Registry[EventSource] = Registry("event source", "bcrlsp.events.sources")
+
+
+def load_events(name: str, spark: SparkSession, settings: Mapping[str, Any], grid: Grid) -> Events:
+    """The events of the source called `name`.
+
+    settings: the source's own settings, checked here; ConfigError names what is wrong.
+    """
+    source = SOURCES.get(name)
+    try:
+        checked = source.settings.model_validate(dict(settings))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(["events.sources", name, *(str(part) for part in first["loc"])])
+        if first["type"] == "missing":
+            told = "is missing"
+        elif first["type"] == "extra_forbidden":
+            allowed = ", ".join(sorted(source.settings.model_fields))
+            told = f"is unknown; settings of the source: {allowed}"
+        else:
+            told = f"= {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+        raise ConfigError(f"{place} {told}") from None
+    return source.load(spark, checked, grid)
