@@ -1,0 +1,18 @@
+"""Saved policies: their format, their values, and scoring; neither Ray nor torch is needed."""
+
+from bcrlsp.policies.heads import HEADS
+from bcrlsp.policies.network import HeadSpec, Network, NetworkSpec
+from bcrlsp.policies.policy import Manifest, Policy
+from bcrlsp.policies.store import load_policy, save_policy, weights_digest
+
+__all__ = [
+    "HEADS",
+    "HeadSpec",
+    "Manifest",
+    "Network",
+    "NetworkSpec",
+    "Policy",
+    "load_policy",
+    "save_policy",
+    "weights_digest",
+]

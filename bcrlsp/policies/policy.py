@@ -1,0 +1,221 @@
+"""A learned policy: values and expected costs of every level in a state.
+
+NumPy only: a Spark worker that scores users loads neither torch nor Ray.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bcrlsp.errors import DataError
+from bcrlsp.policies.network import FloatArray, Network, NetworkSpec
+
+Rule = Literal["greedy", "softmax", "behaviour"]
+
+VALUE, COST, BEHAVIOUR = "q", "cost", "behaviour"
+
+
+class Manifest(BaseModel):
+    """What is said of a policy beside its weights; policy.json of a saved policy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    policy_id: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    algorithm: str
+    amounts: tuple[float, ...] = Field(description="face value of each level; level 0 is 0")
+    feature_names: tuple[str, ...] = Field(description="what each column of a state is")
+    feature_set: str = Field(description="hash of the features' declaration")
+    gamma: float = Field(ge=0, le=1, description="discount a period that the values are of")
+    price: float = Field(
+        0.0,
+        ge=0,
+        description="value that training took off a unit of cost: the q head is net of it",
+    )
+    cost_unit: float = Field(1.0, gt=0, description="money that one unit of the cost head is")
+    support: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="a level is supported where its logged probability is at least this share of "
+        "the likeliest level's; 0: every level is",
+    )
+    network: NetworkSpec
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Manifest":
+        if len(self.feature_names) != self.network.inputs:
+            raise ValueError(
+                f"{len(self.feature_names)} feature names for {self.network.inputs} inputs"
+            )
+        names = [head.name for head in self.network.heads]
+        if not {VALUE, COST} <= set(names):
+            raise ValueError(f"the network needs the heads q and cost; it has {', '.join(names)}")
+        for name in (VALUE, COST, BEHAVIOUR):
+            if name in names and len(self.network.head(name).amounts) != len(self.amounts):
+                raise ValueError(f"the head {name} is not of {len(self.amounts)} levels")
+        if self.support and BEHAVIOUR not in names:
+            raise ValueError("support needs a behaviour head")
+        return self
+
+
+class Policy:
+    """Values of levels; see `load_policy`.
+
+    manifest: what the policy is.
+    network: its weights, with the shape that the manifest states.
+    """
+
+    def __init__(self, manifest: Manifest, network: Network) -> None:
+        self.manifest = manifest
+        self.network = network
+
+    @property
+    def policy_id(self) -> str:
+        """Its name: the algorithm and a digest of its weights."""
+        return self.manifest.policy_id
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm that learned it."""
+        return self.manifest.algorithm
+
+    @property
+    def levels(self) -> int:
+        """Number of bonus levels a; levels are 0..a-1."""
+        return len(self.manifest.amounts)
+
+    @property
+    def amounts(self) -> NDArray[np.float64]:
+        """Array (a,), money: face value of each level."""
+        return np.array(self.manifest.amounts)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """What each of the d columns of a state is."""
+        return self.manifest.feature_names
+
+    @property
+    def feature_set(self) -> str:
+        """Hash of the features' declaration; states of another one are no input of this policy."""
+        return self.manifest.feature_set
+
+    @property
+    def gamma(self) -> float:
+        """Discount a period that the values are of."""
+        return self.manifest.gamma
+
+    def q_values(self, states: FloatArray) -> NDArray[np.float64]:
+        """Expected discounted reward (active periods) of each level sent now: array (n, a).
+
+        states: array (n, d) float32, columns as in `feature_names`. Cost is not taken off, also
+        where training was net of a price: then price x expected cost is added back.
+        Raises DataError for states of another width, or that hold NaN or infinity.
+        """
+        return self.evaluate(states)[0]
+
+    def costs(self, states: FloatArray) -> NDArray[np.float64]:
+        """Expected cost of each level in the period it is sent: array (n, a), money, >= 0."""
+        return self.evaluate(states)[1]
+
+    def evaluate(self, states: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """`q_values` and `costs` in one forward pass; level 0 costs exactly nothing."""
+        value, cost = self.network.heads(self._checked(states), (VALUE, COST))
+        costs = np.maximum(cost.astype(np.float64) * self.manifest.cost_unit, 0.0)
+        costs[:, self.amounts == 0] = 0.0
+        return value.astype(np.float64) + self.manifest.price * costs, costs
+
+    def behaviour(self, states: FloatArray) -> NDArray[np.float64]:
+        """The logging policy's estimated probability of each level: array (n, a), rows sum to 1.
+
+        Raises DataError where the algorithm did not learn it.
+        """
+        if BEHAVIOUR not in {head.name for head in self.manifest.network.heads}:
+            raise DataError(
+                f"policy {self.policy_id} ({self.algorithm}) has not learned the logging policy; "
+                "train with the algorithm bc or bcq"
+            )
+        return _softmax(self.network.heads(self._checked(states), (BEHAVIOUR,))[0])
+
+    def supported(self, states: FloatArray) -> NDArray[np.bool_]:
+        """Levels that the log supports in each state: bool (n, a); each row has at least one.
+
+        All of them, unless the algorithm keeps to what the log holds (discrete BCQ, Fujimoto et
+        al. 2019, arXiv 1910.01708: those likely enough beside the likeliest).
+        """
+        if self.manifest.support == 0:
+            return np.ones((len(self._checked(states)), self.levels), bool)
+        logged = self.behaviour(states)
+        return np.asarray(logged >= self.manifest.support * logged.max(axis=1, keepdims=True))
+
+    def probabilities(
+        self,
+        states: FloatArray,
+        *,
+        rule: Rule = "greedy",
+        temperature: float = 0.1,
+        price: float = 0.0,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float64]:
+        """Probability of each level under a rule over the values: array (n, a), rows sum to 1.
+
+        rule: "greedy" (all on the best level; ties: the lower level), "softmax" (proportional to
+            exp(value / temperature)), or "behaviour" (the learned logging policy).
+        price: value of a unit of money: `price` x expected cost is taken off the value first.
+        allowed: bool (n, a), levels that a user may get; only supported ones are chosen besides.
+        Raises DataError where a row allows nothing, or the arguments are out of range.
+        """
+        if temperature <= 0:
+            raise DataError(f"temperature {temperature}; allowed: above 0")
+        may = self.supported(states)
+        if allowed is not None:
+            may = _both(may, np.asarray(allowed, bool))
+        if rule == "behaviour":
+            chances = np.where(may, self.behaviour(states), 0.0)
+            total = chances.sum(axis=1, keepdims=True)
+            return np.where(total > 0, chances / np.where(total > 0, total, 1.0), _uniform(may))
+        values, costs = self.evaluate(states)
+        scores = np.where(may, values - price * costs, -np.inf)
+        if rule == "greedy":
+            return np.asarray(np.eye(self.levels)[scores.argmax(axis=1)])
+        if rule == "softmax":
+            return _softmax(scores / temperature)
+        raise DataError(f"unknown rule {rule!r}; allowed: greedy, softmax, behaviour")
+
+    def _checked(self, states: FloatArray) -> FloatArray:
+        states = np.asarray(states, np.float32)
+        if states.ndim != 2 or states.shape[1] != len(self.feature_names):
+            raise DataError(
+                f"states of shape {states.shape} for policy {self.policy_id}; allowed: "
+                f"(n, {len(self.feature_names)}), the features it was trained on"
+            )
+        if not np.isfinite(states).all():
+            row, column = np.argwhere(~np.isfinite(states))[0]
+            raise DataError(
+                f"feature {self.feature_names[column]} is {states[row, column]} in row {row} of "
+                "the states; allowed: finite numbers"
+            )
+        return states
+
+
+def _both(supported: NDArray[np.bool_], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Levels that are both; where none is, the allowed ones: a mask binds, support advises."""
+    if allowed.shape != supported.shape:
+        raise DataError(f"allowed levels of shape {allowed.shape}; allowed: {supported.shape}")
+    empty = ~allowed.any(axis=1)
+    if empty.any():
+        raise DataError(f"row {int(empty.argmax())} allows no level; allow at least level 0")
+    both = supported & allowed
+    return np.where(both.any(axis=1, keepdims=True), both, allowed)
+
+
+def _uniform(may: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.asarray(may / may.sum(axis=1, keepdims=True), np.float64)
+
+
+def _softmax(scores: NDArray[np.float64] | FloatArray) -> NDArray[np.float64]:
+    scores = scores.astype(np.float64)
+    chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(chances / chances.sum(axis=1, keepdims=True))

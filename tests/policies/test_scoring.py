@@ -1,0 +1,96 @@
+"""Scoring on Spark gives the policy's own values, whatever the partitions."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from test_policy import AMOUNTS, make, states
+
+from bcrlsp.errors import DataError
+from bcrlsp.policies import save_policy
+from bcrlsp.policies.scoring import score, score_batch
+
+
+def frame(spark: SparkSession, x: np.ndarray, **columns: list) -> DataFrame:
+    table = {"user_id": [f"u{i:04d}" for i in range(len(x))], "state": list(x)} | columns
+    return spark.createDataFrame(pa.table(table))
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return save_policy(make(support=0.6), str(tmp_path / "p"))
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_scores_are_the_policys_values(spark: SparkSession, uri: str, partitions: int) -> None:
+    x, policy = states(500), make(support=0.6)
+    users = frame(spark, x, segment=["s"] * 500).repartition(partitions)
+    for cost in ("face", "expected"):
+        rows = score(users, uri, cost=cost).orderBy("user_id").toPandas()
+        np.testing.assert_allclose(np.stack(rows["value"]), policy.q_values(x), rtol=1e-6)
+        expected = policy.costs(x) if cost == "expected" else np.tile(AMOUNTS, (500, 1))
+        np.testing.assert_allclose(np.stack(rows["cost"]), expected, rtol=1e-6)
+        np.testing.assert_array_equal(np.stack(rows["allowed"]), policy.supported(x))
+        assert set(rows["segment"]) == {"s"}
+
+
+def batch(x: np.ndarray, **columns: list) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict(
+        {"user_id": [f"u{i}" for i in range(len(x))], "state": list(x)} | columns
+    )
+
+
+def test_a_mask_binds_and_support_only_advises() -> None:
+    x, policy = states(200), make(support=0.6)
+    mask = np.zeros((200, 3), bool)
+    mask[:100, 0] = mask[100:] = True
+    scored = score_batch(batch(x, allowed=list(mask.tolist())), policy, "face")
+    may = np.array(scored.column("allowed").to_pylist())
+    assert not (may & ~mask).any()
+    np.testing.assert_array_equal(may[:100], mask[:100])
+    np.testing.assert_array_equal(may[100:], policy.supported(x)[100:])
+
+
+def test_sliced_and_empty_batches() -> None:
+    x, policy = states(60), make()
+    whole = score_batch(batch(x), policy, "expected")
+    part = score_batch(batch(x).slice(20, 10), policy, "expected")
+    assert part.column("value").to_pylist() == whole.slice(20, 10).column("value").to_pylist()
+    assert score_batch(batch(x).slice(0, 0), policy, "face").num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"state": [[1.0] * 4, [1.0] * 3]}, "the state of user u1 has 3 features; .* takes 4"),
+        ({"state": [[1.0] * 4, None]}, "the state of user u1 is null"),
+        ({"feature_set": ["f1", "f2"]}, "feature set f2 .* trained on f1"),
+        ({"allowed": [[True] * 3, [False] * 3]}, "allows no level"),
+        ({"allowed": [[True] * 3, [True] * 2]}, "not of 3 levels"),
+    ],
+)
+def test_bad_states_are_one_clear_line(changed: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        score_batch(batch(states(2), **changed), make(), "face")
+
+
+def test_mistakes_are_told_before_the_plan_runs(spark: SparkSession, uri: str) -> None:
+    users = frame(spark, states(3))
+    with pytest.raises(DataError, match="states lack the column state"):
+        score(users.drop("state"), uri)
+    with pytest.raises(DataError, match="already have the column value"):
+        score(users.withColumn("value", users["user_id"]), uri)
+    with pytest.raises(DataError, match="there is no policy at"):
+        score(users, uri + "x")
+    with pytest.raises(DataError, match="cost 'list'; allowed: face, expected"):
+        score(users, uri, cost="list")
+
+
+def test_a_mistake_in_the_data_stops_the_plan_with_its_line(spark: SparkSession, uri: str) -> None:
+    x = states(3)
+    x[1, 2] = np.inf
+    with pytest.raises(PySparkException, match="feature c is inf"):
+        score(frame(spark, x), uri).collect()
