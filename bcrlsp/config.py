@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bcrlsp import periods, session
 from bcrlsp.errors import ConfigError
+from bcrlsp.events import Settings as EventSettings
+from bcrlsp.market import Settings as MarketSettings
 from bcrlsp.tables import Settings as LakeSettings
+from bcrlsp.trajectories import Settings as TrajectorySettings
 
 DEFAULT_FILE = Path("conf/local.yaml")
 
@@ -31,6 +34,9 @@ class Config(BaseModel):
     spark: session.Settings = session.Settings()
     lake: LakeSettings = LakeSettings()
     period: periods.Settings = periods.Settings()
+    market: MarketSettings = MarketSettings()
+    events: EventSettings = EventSettings()
+    trajectories: TrajectorySettings = TrajectorySettings()
 
     @field_validator("amounts")
     @classmethod

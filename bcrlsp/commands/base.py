@@ -18,6 +18,7 @@ from rich.console import Console
 
 from bcrlsp import session
 from bcrlsp.config import Config, load_config
+from bcrlsp.features import FeatureSet, default_feature_set
 from bcrlsp.periods import Calendar
 from bcrlsp.registry import Registry
 from bcrlsp.tables import Lake
@@ -61,6 +62,11 @@ class Context:
     def calendar(self) -> Calendar:
         """The grid of periods."""
         return self.config.period.calendar()
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """What a policy sees of a user."""
+        return default_feature_set(self.config.amounts, self.calendar)
 
     def say(self, text: str) -> None:
         """One line of progress on stderr."""
