@@ -1,0 +1,217 @@
+"""Off-policy evaluation judged against the simulated truth.
+
+A log is drawn anew many times; every estimator says from it what a target policy would have
+retained and cost, and with what interval. The truth is the target itself, played by many users from
+the same start. Reported are the error, how often the interval holds the truth, and how often the
+estimator gave no number.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bcrlsp.evaluation import ESTIMATORS, estimate
+from bcrlsp.experiments.cells import Cells
+from bcrlsp.experiments.rollout import Memory, since
+from bcrlsp.experiments.scene import TARGET, Scene, World, stream
+from bcrlsp.experiments.settings import OpeSettings, Settings
+from bcrlsp.market.behaviour import Behaviour
+from bcrlsp.market.chain import Floats, Ints
+from bcrlsp.market.play import History, play
+from bcrlsp.market.settings import Settings as MarketSettings
+from bcrlsp.periods import Calendar
+
+MEASURES = ("retention", "cost")
+# Repetitions have seeds far from those of the comparison.
+_APART = 1_000_000
+
+# (history so far, states (n, d)) -> probabilities of the levels, array (n, a).
+Chance = Callable[[History, np.ndarray], Floats]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How one estimator did on one target and measure.
+
+    repetitions: logs. answered: those for which it gave a number; the rest are over these.
+    truth: the target's value. bias, rmse: mean error and root mean square error.
+    coverage: share of intervals that hold the truth. width: mean width of the intervals.
+    """
+
+    target: str
+    estimator: str
+    measure: str
+    repetitions: int
+    answered: int
+    truth: float
+    bias: float
+    rmse: float
+    coverage: float
+    width: float
+
+
+def judge_estimators(
+    settings: Settings,
+    market: MarketSettings,
+    targets: dict[str, Callable[[Scene], Chance]],
+    *,
+    amounts: tuple[float, ...],
+    calendar: Calendar,
+    seed: int,
+    cells: Cells,
+    say: Callable[[str], None],
+) -> list[Judgement]:
+    """One judgement an estimator, target and measure.
+
+    targets: by name, what makes the target policy for a scene.
+    """
+    ope = settings.ope
+    if not ope.repetitions:
+        return []
+
+    def world(users: int, number: int) -> World:
+        return World(
+            market, amounts, calendar, users, settings.warmup, ope.periods, 1.0, 0.0, number
+        )
+
+    judgements = []
+    for name, make in targets.items():
+        one = world(ope.truth_users, seed + _APART)
+        key = {"world": one.key, "target": name, "gamma": ope.gamma}
+
+        def truth(make: Callable[[Scene], Chance] = make, one: World = one) -> dict[str, Any]:
+            return _truth(Scene(one), make, ope.gamma)
+
+        true = cells.get(f"truth-{name}", key, truth)
+        answers = []
+        for repetition in range(ope.repetitions):
+            here = world(ope.users, seed + _APART + 1 + repetition)
+            key = {"world": here.key, "target": name, "gamma": ope.gamma}
+
+            def answer(
+                make: Callable[[Scene], Chance] = make, here: World = here
+            ) -> dict[str, Any]:
+                return _answers(Scene(here), make, settings.ope)
+
+            answers.append(cells.get(f"ope-{name}-{repetition}", key, answer))
+            say(f"off-policy evaluation, target {name}, log {repetition + 1} of {ope.repetitions}")
+        names = ope.estimators or tuple(ESTIMATORS.names())
+        for estimator in names:
+            for measure in MEASURES:
+                rows = [row[f"{estimator} {measure}"] for row in answers]
+                judgements.append(_judge(name, estimator, measure, rows, true[measure]))
+    return judgements
+
+
+def shifted(scene: Scene) -> Chance:
+    """A target near the log: the logging policy's rule, sending more often and more by rule."""
+    behaviour = scene.world.market.behaviour
+    changed = behaviour.model_copy(
+        update={"silence": behaviour.silence * 0.7, "noise": behaviour.noise * 0.8}
+    )
+    rule = Behaviour(changed, scene.chain.levels)
+    return lambda history, states: rule.propensities(history.levels, history.returned)
+
+
+def _truth(scene: Scene, make: Callable[[Scene], Chance], gamma: float) -> dict[str, Any]:
+    """What the target reaches, a user: Σ_t gamma^t of returns and of money."""
+    history = _played(scene, make(scene), lambda *_: None)
+    discount = gamma ** np.arange(scene.world.periods)
+    return {
+        "retention": float(discount @ history.retention),
+        "cost": float(discount @ history.spend),
+    }
+
+
+def _answers(scene: Scene, make: Callable[[Scene], Chance], ope: OpeSettings) -> dict[str, Any]:
+    """Every estimator's answer on one log: "estimator measure" -> [value, low, high]."""
+    table, target = _log(scene, make(scene))
+    answers = {}
+    for estimator in ope.estimators or ESTIMATORS.names():
+        for measure in MEASURES:
+            found = estimate(
+                table, target, estimator, measure, gamma=ope.gamma, seed=scene.world.seed
+            )
+            numbers = [found.value, found.low, found.high]
+            answers[f"{estimator} {measure}"] = None if np.isnan(numbers).any() else numbers
+    return answers
+
+
+def _log(scene: Scene, target: Chance) -> tuple[pa.Table, Floats]:
+    """A log of the logging policy as a table of trajectories, and the target's probabilities."""
+    rows: list[tuple[np.ndarray, Floats, Floats]] = []
+    rule = Behaviour(scene.world.market.behaviour, scene.chain.levels)
+
+    def logging(history: History, states: np.ndarray) -> Floats:
+        return rule.propensities(history.levels, history.returned)
+
+    def keep(history: History, states: np.ndarray, chance: Floats) -> None:
+        rows.append((states, chance, target(history, states)))
+
+    history = _played(scene, logging, keep)
+    periods, users = history.levels.shape
+    number = np.repeat(np.arange(periods), users)
+    levels = history.levels.ravel()
+    chance = np.concatenate([row[1] for row in rows])
+    states = np.concatenate([row[0] for row in rows])
+    calendar, first = scene.world.calendar, scene.world.warmup
+    starts = [calendar.start(first + step) for step in number.tolist()]
+    table = pa.table(
+        {
+            "user_id": pa.array([f"u{user}" for user in range(users)] * periods),
+            "period": pa.array([start.date() for start in starts]),
+            "period_start": pa.array(starts, pa.timestamp("us", "UTC")),
+            "step": pa.array(number.astype(np.int32)),
+            "state": pa.FixedSizeListArray.from_arrays(states.ravel(), states.shape[1]).cast(
+                pa.list_(pa.float32())
+            ),
+            "level": pa.array(levels.astype(np.int32)),
+            "reward": pa.array(history.returned.ravel().astype(np.float64)),
+            "cost": pa.array(history.cost.ravel()),
+            "propensity": pa.array(chance[np.arange(len(levels)), levels]),
+            "terminal": pa.array(np.zeros(len(levels), dtype=bool)),
+        }
+    )
+    return table, np.concatenate([row[2] for row in rows])
+
+
+def _played(
+    scene: Scene, policy: Chance, keep: Callable[[History, np.ndarray, Floats], None]
+) -> History:
+    """The periods of a scene under a policy that draws its levels."""
+    world, memory = scene.world, Memory(scene)
+    luck = stream(world.seed, TARGET)
+
+    def decide(history: History) -> Ints:
+        states = memory.states(history)
+        chance = policy(history, states)
+        keep(history, states, chance)
+        edges = np.cumsum(chance, axis=1)
+        drawn = (luck.random((world.users, 1)) * edges[:, -1:] >= edges).sum(axis=1)
+        return np.asarray(np.minimum(drawn, chance.shape[1] - 1))
+
+    return since(play(scene.market(), decide, world.periods, past=scene.past), world.warmup)
+
+
+def _judge(
+    target: str, estimator: str, measure: str, answers: list[list[float] | None], truth: float
+) -> Judgement:
+    given = np.array([answer for answer in answers if answer is not None]).reshape(-1, 3)
+    value, low, high = given.T
+    nothing = len(given) == 0
+    error = value - truth
+    return Judgement(
+        target=target,
+        estimator=estimator,
+        measure=measure,
+        repetitions=len(answers),
+        answered=len(given),
+        truth=truth,
+        bias=float("nan") if nothing else float(error.mean()),
+        rmse=float("nan") if nothing else float(np.sqrt((error**2).mean())),
+        coverage=float("nan") if nothing else float(((low <= truth) & (truth <= high)).mean()),
+        width=float("nan") if nothing else float((high - low).mean()),
+    )

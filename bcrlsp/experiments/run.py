@@ -1,0 +1,118 @@
+"""Runs the experiment: every contender in every case with every seed, each once."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bcrlsp.evaluation import ESTIMATORS
+from bcrlsp.experiments.cells import Cells
+from bcrlsp.experiments.contender import CONTENDERS
+from bcrlsp.experiments.ope import judge_estimators, shifted
+from bcrlsp.experiments.results import Played, Results
+from bcrlsp.experiments.rollout import play_scene
+from bcrlsp.experiments.scene import Scene, World
+from bcrlsp.experiments.scoring import Judge, Score
+from bcrlsp.experiments.settings import Settings
+from bcrlsp.experiments.studies import Case, cases
+from bcrlsp.experiments.training import Logs, LogWorkshop
+from bcrlsp.market.settings import Settings as MarketSettings
+from bcrlsp.periods import Calendar
+
+Say = Callable[[str], None]
+
+
+def run(
+    settings: Settings,
+    market: MarketSettings,
+    *,
+    amounts: tuple[float, ...],
+    calendar: Calendar,
+    seed: int,
+    folder: Path,
+    say: Say,
+) -> Results:
+    """Computes what is not in the folder yet, and returns all of it.
+
+    market, amounts (a,), calendar: the simulated market. seed: the first of `settings.seeds`.
+    folder: results and policies, one file each; a run that was stopped goes on from there.
+    say: is told of each result as it comes.
+    Raises ConfigError for the name of a contender or estimator that there is not.
+    """
+    whole = list(cases(settings, market))
+    for name in {name for case in whole for name in case.contenders}:
+        CONTENDERS.get(name)
+    for name in settings.ope.estimators:
+        ESTIMATORS.get(name)
+    cells = Cells(folder / "cells")
+    logs = Logs(settings, amounts, calendar, folder / "policies", say)
+    played = []
+    for number in range(seed, seed + settings.seeds):
+        scenes = _Scenes()
+        for case in whole:
+            world = World(
+                market=case.market,
+                amounts=amounts,
+                calendar=calendar,
+                users=settings.users,
+                warmup=settings.warmup,
+                periods=settings.periods,
+                budget=case.budget,
+                swing=case.swing,
+                seed=number,
+            )
+            workshop = logs.workshop(case.market, case.log_users, number)
+            played += list(_case(case, world, cells, scenes, workshop, say))
+    estimators = judge_estimators(
+        settings,
+        market,
+        {"near the log": shifted},
+        amounts=amounts,
+        calendar=calendar,
+        seed=seed,
+        cells=cells,
+        say=say,
+    )
+    return Results(settings, played, estimators)
+
+
+class _Scenes:
+    """Scenes and their judges, kept while one seed's cases are played."""
+
+    def __init__(self) -> None:
+        self.get = lru_cache(maxsize=4)(self._make)
+
+    @staticmethod
+    def _make(world: World) -> tuple[Scene, Judge]:
+        scene = Scene(world)
+        return scene, Judge(scene)
+
+
+def _case(
+    case: Case, world: World, cells: Cells, scenes: _Scenes, workshop: LogWorkshop, say: Say
+) -> Iterator[Played]:
+    for name in case.contenders:
+        contender = CONTENDERS.get(name)
+        title = contender.title
+        key = {"world": world.key, "contender": name}
+        if contender.learns:
+            key["log"] = workshop.key
+
+        def compute(name: str = name, title: str = title) -> dict[str, Any]:
+            scene, judge = scenes.get(world)
+            player = CONTENDERS.get(name).prepare(scene, judge, workshop)
+            score = judge.score(play_scene(scene, player))
+            say(
+                f"{case.study} {case.at:g}, seed {world.seed}: {title}: "
+                f"retention {score.retention:.4f}, spend {score.spend:.4f} of {score.budget:.4f}, "
+                f"share of the gain {score.share:.2f}"
+            )
+            return dataclasses.asdict(score)
+
+        held = cells.get(f"{name}-{world.seed}", key, compute)
+        yield Played(case.study, case.at, name, world.seed, _score(held))
+
+
+def _score(held: dict[str, Any]) -> Score:
+    return Score(**{**held, "levels": tuple(held["levels"])})

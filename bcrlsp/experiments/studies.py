@@ -1,0 +1,57 @@
+"""What is compared with what: the cases of each study."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bcrlsp.experiments.contender import CONTENDERS
+from bcrlsp.experiments.settings import Settings
+from bcrlsp.market.settings import Settings as MarketSettings
+
+COMPARISON, DAILY = "comparison", "daily budget"
+LOG_SIZE, NOISE, BUDGET = "log size", "noise", "budget"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Contenders in one situation, played with every seed.
+
+    study: the table that it belongs to. at: the value that the study varies.
+    market: with the logging policy's noise. log_users: users in the log. budget: share of the
+    logged spend. swing: of a daily budget.
+    """
+
+    study: str
+    at: float
+    market: MarketSettings
+    log_users: int
+    budget: float
+    swing: float
+    contenders: tuple[str, ...]
+
+
+def cases(settings: Settings, market: MarketSettings) -> Iterator[Case]:
+    """All cases, those of the comparison first."""
+    everyone = settings.contenders or tuple(CONTENDERS.names())
+    swept = tuple(name for name in settings.swept if name in everyone)
+
+    def case(study: str, at: float, names: tuple[str, ...], **changes: object) -> Case:
+        same: dict[str, object] = {
+            "market": market,
+            "log_users": settings.log_users,
+            "budget": settings.budget,
+            "swing": 0.0,
+        }
+        return Case(study, at, contenders=names, **{**same, **changes})  # type: ignore[arg-type]
+
+    yield case(COMPARISON, settings.budget, everyone)
+    if settings.swing:
+        yield case(DAILY, settings.swing, everyone, swing=settings.swing)
+    for budget in settings.budgets:
+        yield case(BUDGET, budget, swept, budget=budget)
+    learners = tuple(name for name in swept if CONTENDERS.get(name).learns)
+    for users in settings.log_sizes:
+        yield case(LOG_SIZE, users, learners, log_users=users)
+    for noise in settings.noises:
+        behaviour = market.behaviour.model_copy(update={"noise": noise})
+        noisy = market.model_copy(update={"behaviour": behaviour})
+        yield case(NOISE, noise, learners, market=noisy)
