@@ -89,16 +89,22 @@ class Columns:
             ) from None
         return np.asarray(instants, dtype=np.int64)
 
-    def states(self) -> Floats:
-        """The states, array (N, d); all of one length and finite."""
-        column = self._table["state"].combine_chunks()
+    def matrix(self, name: str) -> Floats:
+        """A column of lists of numbers, all of one length, array (N, width); may hold nan."""
+        column = self._table[name].combine_chunks()
+        if not pa.types.is_list(column.type) and not pa.types.is_fixed_size_list(column.type):
+            raise DataError(f"trajectories: column {name!r} is {column.type}; allowed: a list")
         sizes = np.asarray(pc.fill_null(pc.list_value_length(column), -1).to_numpy(False))
         width = int(np.bincount(np.maximum(sizes, 0)).argmax())
-        self.fail(sizes != width, "length of the state", sizes, f"{width} (null counts as -1)")
+        self.fail(sizes != width, f"length of the {name}", sizes, f"{width} (null counts as -1)")
         if width < 1:
-            raise DataError("trajectories: the state is empty; this estimator needs one")
+            raise DataError(f"trajectories: every {name} is empty; give at least one number")
         flat = pc.list_flatten(column).cast(pa.float64())
-        values = np.asarray(flat.to_numpy(False), dtype=np.float64).reshape(len(sizes), width)
+        return np.asarray(flat.to_numpy(False), dtype=np.float64).reshape(len(sizes), width)
+
+    def states(self) -> Floats:
+        """The states, array (N, d); all finite."""
+        values = self.matrix("state")
         bad = ~np.isfinite(values)
         self.fail(
             np.asarray(bad.any(axis=1)),

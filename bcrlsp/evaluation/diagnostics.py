@@ -49,29 +49,44 @@ class Coverage:
     """Sums over rows that show overlap; those of parts of a log add up.
 
     mass, logged: arrays (a,): discounted target mass and rows of each level. below_floor: mass on
-    levels of which the behaviour is known to be under the floor (nan where it is not known).
-    total: discounted rows. excess: array (n,): discounted π / μ - 1 of each user, summed.
+    levels of which the behaviour is known to be under the floor (0 where it is not known).
+    total: discounted rows. excess, excess_squares: sums over users of the user's discounted sum of
+    π / μ - 1, and of its square.
     """
 
     mass: Floats
     logged: Floats
     below_floor: float
     total: float
-    excess: Floats
+    excess: float
+    excess_squares: float
+
+    def __add__(self, other: Coverage) -> Coverage:
+        """The sums of two parts of a log."""
+        return Coverage(
+            self.mass + other.mass,
+            self.logged + other.logged,
+            self.below_floor + other.below_floor,
+            self.total + other.total,
+            self.excess + other.excess,
+            self.excess_squares + other.excess_squares,
+        )
 
 
 def coverage(log: Log, behaviour: Floats | None, floor: float) -> Coverage:
     """Overlap of the target with the log; behaviour: array (N, a) or None."""
     discounts = log.discounts
-    below = np.nan
+    below = 0.0
     if behaviour is not None:
         below = float((discounts * np.where(behaviour < floor, log.target, 0.0).sum(1)).sum())
+    excess = log.total(discounts * (log.ratios - 1.0))
     return Coverage(
         mass=discounts @ log.target,
         logged=np.bincount(log.levels, minlength=log.target.shape[1]).astype(np.float64),
         below_floor=below,
         total=float(discounts.sum()),
-        excess=log.total(discounts * (log.ratios - 1.0)),
+        excess=float(excess.sum()),
+        excess_squares=float((excess**2).sum()),
     )
 
 
@@ -84,11 +99,11 @@ def diagnose(terms: Terms, seen: Coverage) -> Diagnostics:
     relative = weights / largest if largest > 0 else weights
     effective = float(relative.sum() ** 2 / (relative**2).sum()) if largest > 0 else 0.0
     never = tuple(int(level) for level in np.flatnonzero((seen.logged == 0) & (seen.mass > 0)))
-    gap = float(seen.excess.sum()) / seen.total
+    gap = seen.excess / seen.total
     # The rows of one user depend on each other: the users' sums are what varies.
-    error = float(np.sqrt((seen.excess**2).sum())) / seen.total
+    error = float(np.sqrt(seen.excess_squares)) / seen.total
     unlogged = float(seen.mass[list(never)].sum()) / seen.total
-    below = 0.0 if np.isnan(seen.below_floor) else seen.below_floor / seen.total
+    below = seen.below_floor / seen.total
     return Diagnostics(
         users=users,
         effective_sample_size=effective,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.evaluation.behaviour import Calibration
-from bcrlsp.evaluation.diagnostics import Diagnostics, cautions, coverage, diagnose, refusals
+from bcrlsp.evaluation.diagnostics import Diagnostics, cautions, diagnose, refusals
 from bcrlsp.evaluation.estimators import ESTIMATORS
+from bcrlsp.evaluation.evidence import Evidence, Gathered, Models, Request, collect, fit_models
 from bcrlsp.evaluation.intervals import INTERVALS
-from bcrlsp.evaluation.log import Floats
-from bcrlsp.evaluation.propensities import complete
-from bcrlsp.evaluation.reading import read_log
+from bcrlsp.evaluation.on_spark import gather
+from bcrlsp.evaluation.reading import Target, read_log
 from bcrlsp.evaluation.settings import Settings
 
 
@@ -48,7 +48,7 @@ class Estimate:
 
 def estimate(
     trajectories: Any,
-    target: ArrayLike | str,
+    target: Target,
     estimator: str = "dr",
     measure: str = "retention",
     *,
@@ -67,9 +67,12 @@ def estimate(
 
     trajectories: pyarrow.Table, pandas or Spark DataFrame with user_id, period, step, level,
         reward or cost, terminal, propensity (null: not logged) and, for the estimators that fit
-        values (dm, rem, dr, mis) or where propensities are null, state.
+        models (dm, rem, dr, mis, drl) or where propensities are null, state. Where there is a
+        column period_start, it tells periods of one day apart.
     target: array (n, a) of probabilities, one row a row of the trajectories in their order; or
-        the name of a column that holds them as a list.
+        the name of a column that holds them as a list; or a function of a pyarrow.Table of rows.
+        A Spark DataFrame with a name or a function is evaluated on Spark, in parts; with an
+        array it is brought here first.
     estimator: a name in ESTIMATORS. measure: "retention" or "cost".
     propensities: instead of the column, array (n,) for the level sent, or (n, a) for all levels;
         nan where unknown.
@@ -79,57 +82,78 @@ def estimate(
     Raises UserError (ConfigError, DataError) for a mistake in any of these.
     """
     settings = settings or Settings()
-    method, bound = ESTIMATORS.get(estimator), INTERVALS.get(interval)
+    ESTIMATORS.get(estimator)
+    bound = INTERVALS.get(interval)
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence is {confidence}; allowed: above 0 and below 1")
-    table = as_table(trajectories)
+    request = Request(estimator, measure, gamma, seed, settings)
+    if hasattr(trajectories, "toArrow") and (isinstance(target, str) or callable(target)):
+        if propensities is not None or allowed is not None:
+            raise ConfigError(
+                "propensities and allowed are in the order of the rows, which a Spark DataFrame "
+                "has not; give the column propensity, or a pyarrow.Table"
+            )
+        gathered = gather(trajectories, target, request)
+    else:
+        gathered = _gather(as_table(trajectories), target, request, propensities, allowed)
+    nothing = Estimate(np.nan, np.nan, np.nan, confidence, 0.0, (), estimator, measure)
+    nothing = replace(nothing, users=gathered.users, periods=gathered.periods)
+    found, models = gathered.evidence, gathered.models
+    if found is None or models is None:
+        few = (
+            f"no estimate: the log has {gathered.users} users, fewer than "
+            f"{settings.min_effective_users:g}"
+        )
+        return replace(nothing, warnings=(few,))
+
+    notes, calibration = _on_propensities(found, models)
+    diagnostics = diagnose(found.terms, found.seen)
+    refused = refusals(diagnostics, settings)
+    told = replace(
+        nothing,
+        effective_sample_size=diagnostics.effective_sample_size,
+        warnings=(*notes, *(refused or cautions(diagnostics))),
+        diagnostics=diagnostics,
+        calibration=calibration,
+    )
+    if refused:
+        return told
+    low, high, remarks = bound(found.terms, confidence, settings, seed)
+    return replace(
+        told, value=found.terms.value, low=low, high=high, warnings=(*told.warnings, *remarks)
+    )
+
+
+def _gather(
+    table: pa.Table,
+    target: Target,
+    request: Request,
+    propensities: ArrayLike | None,
+    allowed: ArrayLike | None,
+) -> Gathered:
     read = read_log(
         table,
-        column_target(table, target) if isinstance(target, str) else target,
-        measure,
-        gamma=gamma,
-        states=method.needs_states,
+        target,
+        request.measure,
+        gamma=request.gamma,
+        states=request.needs_states,
         propensities=propensities,
         allowed=allowed,
     )
-    fit: Calibration | None = None
-    notes: list[str] = []
+    users = len(read.log.users)
+    if users < request.settings.min_effective_users:
+        return Gathered(users, read.periods)
+    request = replace(request, modelled=bool(np.isnan(read.log.propensities).any()))
+    sample = replace(read, log=read.log.sample(request.settings.max_fit_rows, request.seed))
+    models = fit_models(sample, request)
+    return Gathered(users, read.periods, models, collect(read, request, models))
 
-    def result(value: float, low: float, high: float, found: Diagnostics | None) -> Estimate:
-        return Estimate(
-            value=value,
-            low=low,
-            high=high,
-            level=confidence,
-            effective_sample_size=found.effective_sample_size if found else 0.0,
-            warnings=tuple(notes),
-            estimator=estimator,
-            measure=measure,
-            users=len(read.log.users),
-            periods=read.periods,
-            diagnostics=found,
-            calibration=fit,
-        )
 
-    if len(read.log.users) < settings.min_effective_users:
-        notes.append(
-            f"no estimate: the log has {len(read.log.users)} users, fewer than "
-            f"{settings.min_effective_users:g}"
-        )
-        return result(np.nan, np.nan, np.nan, None)
-    completed = complete(read, settings, seed)
-    log, fit, behaviour = completed.log, completed.calibration, completed.behaviour
-    notes.extend(completed.warnings)
-    model = method.fit(log.sample(settings.max_fit_rows, seed), settings, seed)
-    terms = method.terms(log, model)
-    found = diagnose(terms, coverage(log, behaviour, settings.propensity_floor))
-    refused = refusals(found, settings)
-    notes.extend(refused or cautions(found))
-    if refused:
-        return result(np.nan, np.nan, np.nan, found)
-    low, high, remarks = bound(terms, confidence, settings, seed)
-    notes.extend(remarks)
-    return result(terms.value, low, high, found)
+def _on_propensities(found: Evidence, models: Models) -> tuple[list[str], Calibration | None]:
+    fitted = models.propensities
+    if fitted is None:
+        return [], None
+    return fitted.warnings(found.missing, found.raised, found.rows), fitted.calibration
 
 
 def as_table(trajectories: Any) -> pa.Table:
@@ -137,21 +161,10 @@ def as_table(trajectories: Any) -> pa.Table:
     if isinstance(trajectories, pa.Table):
         return trajectories
     if hasattr(trajectories, "toArrow"):
-        table: pa.Table = trajectories.toArrow()
-        return table
+        return trajectories.toArrow()
     if hasattr(trajectories, "to_records"):
         return pa.Table.from_pandas(trajectories, preserve_index=False)
     raise DataError(
         f"trajectories are a {type(trajectories).__name__}; allowed: a pyarrow.Table, a pandas or "
         "a Spark DataFrame"
     )
-
-
-def column_target(table: pa.Table, name: str) -> Floats:
-    """Target probabilities that a list column holds, array (n, a)."""
-    if name not in table.column_names:
-        raise DataError(
-            f"trajectories have no column {name!r} for the target; they have: "
-            f"{', '.join(table.column_names)}"
-        )
-    return np.array(table[name].to_pylist(), dtype=np.float64)

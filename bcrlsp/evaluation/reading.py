@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +16,10 @@ from bcrlsp.evaluation.log import Bools, Floats, Ints, Log
 
 MEASURES = {"retention": "reward", "cost": "cost"}
 """What can be evaluated, and the column it is read from."""
+
+Target: TypeAlias = ArrayLike | str | Callable[[pa.Table], ArrayLike]
+"""Probabilities (n, a), one row a row of the table in its order; or the name of the column that
+holds them as lists; or a function that makes them from the table."""
 
 SUM_TOLERANCE = 1e-5
 """By how much a row of target probabilities may miss 1: float32 policies do by 1e-7 a level."""
@@ -34,7 +40,7 @@ class LoggedTable:
 
 def read_log(
     table: pa.Table,
-    target: ArrayLike,
+    target: Target,
     measure: str,
     *,
     gamma: float,
@@ -45,11 +51,11 @@ def read_log(
 ) -> LoggedTable:
     """Checks everything that a user can get wrong and sorts the rows by user and step.
 
-    table: the contract's trajectory columns. target: (n, a), one row a row of the table, in its
-    order. propensities: (n,) of the level sent or (n, a) of all levels, instead of the column;
-    nan (or null in the column) means unknown, and then the states are read too. allowed: bool
-    (n, a). calendar: starts of all periods, sorted, in microseconds since 1970, where the table is
-    a part of a larger one. Raises DataError or ConfigError with the row, its user and period.
+    table: the contract's trajectory columns. target: see `Target`. states: whether to read them;
+    they are read as well where a propensity is unknown (null or nan). propensities: (n,) of the
+    level sent or (n, a) of all levels, instead of the column. allowed: bool (n, a). calendar:
+    starts of all periods, sorted, in microseconds since 1970, where the table is a part of a
+    larger one. Raises DataError or ConfigError with the row, its user and period.
     """
     if measure not in MEASURES:
         raise ConfigError(f"unknown measure {measure!r}; allowed: {', '.join(MEASURES)}")
@@ -69,7 +75,7 @@ def read_log(
     offsets = np.concatenate([[0], np.flatnonzero(np.diff(codes[order])) + 1, [len(order)]])
     _check_sequence(columns, order, codes, steps, ranks)
 
-    probabilities = _target(columns, target)
+    probabilities = _target(columns, table, target)
     width = probabilities.shape[1]
     levels = _levels(columns, width)
     permitted = None if allowed is None else _permitted(columns, allowed, probabilities, levels)
@@ -116,8 +122,13 @@ def _levels(columns: Columns, width: int) -> Ints:
     return levels
 
 
-def _target(columns: Columns, target: ArrayLike) -> Floats:
-    values = np.asarray(target, dtype=np.float64)
+def _target(columns: Columns, table: pa.Table, target: Target) -> Floats:
+    if isinstance(target, str):
+        columns.need(target)
+        values = columns.matrix(target)
+    else:
+        given = target(table) if callable(target) else target
+        values = np.asarray(given, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] != len(columns) or values.shape[1] < 1:
         raise DataError(
             f"target has the shape {values.shape}; allowed: ({len(columns)}, levels), "

@@ -1,4 +1,4 @@
-"""What an estimator makes of a log: per-user terms, from which value and interval follow."""
+"""What an estimator makes of a log: terms of a mean or of ratios, which value and interval need."""
 
 from __future__ import annotations
 
@@ -11,70 +11,77 @@ from bcrlsp.evaluation.log import Floats, Ints, Log
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """Per-user terms of an estimate.
+    """Terms of an estimate, one row a user, or sums of users one row a group.
 
     The value is Σ_k mean(at_risk_k) · Σ_u numerator_uk / Σ_u denominator_uk. A plain mean has one
     column and denominators and at_risk of 1; a self-normalised estimator has a column a step.
 
-    numerator, denominator, at_risk: arrays (n, k), float64.
+    numerator, denominator, at_risk: arrays (rows, k), float64. sizes: array (rows,), users a row.
     weights: array (n,), float64: the importance of each user in the estimate, mean about 1.
     """
 
     numerator: Floats
     denominator: Floats
     at_risk: Floats
+    sizes: Floats
     weights: Floats
 
     @staticmethod
     def mean(contributions: Floats, weights: Floats) -> Terms:
         """Terms of a plain mean; contributions: array (n,)."""
         column = contributions[:, None]
-        return Terms(column, np.ones_like(column), np.ones_like(column), weights)
+        ones = np.ones_like(column)
+        return Terms(column, ones, ones, np.ones(len(column)), weights)
 
     @property
     def value(self) -> float:
         """The estimate; nan where a step has users but no weight at all."""
-        count = np.full(1, len(self.numerator), dtype=np.float64)
-        return float(
-            _ratio_value(
-                self.numerator.sum(0, keepdims=True),
-                self.denominator.sum(0, keepdims=True),
-                self.at_risk.sum(0, keepdims=True),
-                count,
-            )[0]
-        )
+        return float(self.resampled(np.ones((1, len(self.sizes))))[0])
+
+    @property
+    def influence(self) -> Floats:
+        """First-order effect of each row on the value times the number of users, array (rows,).
+
+        For a ratio R = mean(num) / mean(den) of users it is (num_u - R den_u) / mean(den).
+        """
+        users = self.sizes.sum()
+        risk = self.at_risk.sum(0) / users
+        used = risk > 0
+        numerator, denominator = self.numerator[:, used], self.denominator[:, used]
+        scale = denominator.sum(0) / users
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = numerator.sum(0) / users / scale
+            linear = (numerator - rate * denominator) / scale
+        effects = self.at_risk[:, used] * rate + risk[used] * linear
+        centred: Floats = effects.sum(1) - self.value * self.sizes
+        return centred
 
     @property
     def contributions(self) -> Floats:
-        """First-order share of each user in the value, array (n,); their mean is the value.
+        """First-order share of a user in the value, array (rows,): a mean over the row's users."""
+        shares: Floats = self.value + self.influence / self.sizes
+        return shares
 
-        For a ratio R = mean(num) / mean(den) it is R + (num_u - R den_u) / mean(den).
-        """
-        risk = self.at_risk.mean(0)
-        used = risk > 0
-        numerator, denominator = self.numerator[:, used], self.denominator[:, used]
-        scale = denominator.mean(0)
+    @property
+    def standard_error(self) -> float:
+        """Of the value, to first order; infinite for a single row."""
+        rows = len(self.sizes)
+        if rows < 2:
+            return float("inf")
+        squares = float((self.influence**2).sum()) * rows / (rows - 1)
+        return float(np.sqrt(squares) / self.sizes.sum())
+
+    def resampled(self, counts: Floats) -> Floats:
+        """Values of resamples; counts: array (b, rows), how often each row is drawn."""
+        size = counts @ self.sizes
+        risk = counts @ self.at_risk
         with np.errstate(divide="ignore", invalid="ignore"):
-            rate = numerator.mean(0) / scale
-            linear = (numerator - rate * denominator) / scale
-        result: Floats = (self.at_risk[:, used] * rate + risk[used] * linear).sum(1)
-        return result
-
-    def resampled(self, counts: Floats, sizes: Floats) -> Floats:
-        """Values of resamples of (groups of) users.
-
-        counts: array (b, g): how often each group is drawn. sizes: array (g,): users in a group,
-        this object's rows being sums over the groups. Returns array (b,).
-        """
-        return _ratio_value(
-            counts @ self.numerator,
-            counts @ self.denominator,
-            counts @ self.at_risk,
-            counts @ sizes,
-        )
+            parts = risk / size[:, None] * (counts @ self.numerator) / (counts @ self.denominator)
+        values: Floats = np.where(risk > 0, parts, 0.0).sum(1)
+        return values
 
     def grouped(self, groups: Ints, count: int) -> Terms:
-        """Sums over groups of users; groups: array (n,), int in [0, count)."""
+        """Sums over groups of rows; groups: array (rows,), int in [0, count)."""
 
         def sums(values: Floats) -> Floats:
             return np.stack([np.bincount(groups, column, count) for column in values.T], axis=1)
@@ -83,7 +90,8 @@ class Terms:
             sums(self.numerator),
             sums(self.denominator),
             sums(self.at_risk),
-            np.asarray(np.bincount(groups, self.weights, count), dtype=np.float64),
+            np.bincount(groups, self.sizes, count).astype(np.float64),
+            self.weights,
         )
 
 
@@ -102,7 +110,13 @@ def self_normalised(log: Log, weights: Floats) -> Terms:
     within = np.arange(shape[1]) < log.horizon[:, None]
     over = within & (np.arange(shape[1]) >= log.lengths[:, None])
     denominator = np.where(over, weights[log.offsets[1:] - 1][:, None], denominator)
-    return Terms(numerator, denominator, within.astype(np.float64), discounted_mean(log, weights))
+    return Terms(
+        numerator,
+        denominator,
+        within.astype(np.float64),
+        np.ones(len(log.users)),
+        discounted_mean(log, weights),
+    )
 
 
 def discounted_mean(log: Log, values: Floats) -> Floats:
@@ -110,10 +124,3 @@ def discounted_mean(log: Log, values: Floats) -> Floats:
     discounts = log.discounts
     # gamma = 0 leaves the first row alone, whose discount is 0^0 = 1: never 0 / 0.
     return log.total(discounts * values) / log.total(discounts)
-
-
-def _ratio_value(numerator: Floats, denominator: Floats, at_risk: Floats, size: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = at_risk / size[:, None] * numerator / denominator
-    values: Floats = np.where(at_risk > 0, parts, 0.0).sum(1)
-    return values

@@ -20,7 +20,7 @@ def mean_terms(values):
 def ratio_terms(rng, users):
     weights = rng.gamma(2.0, size=(users, 2))
     numerator = weights * rng.random((users, 2))
-    return Terms(numerator, weights, np.ones((users, 2)), weights[:, 0])
+    return Terms(numerator, weights, np.ones((users, 2)), np.ones(users), weights[:, 0])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,9 +18,8 @@ class SelfNormalisedImportanceSampling(WeightingEstimator):
         """Terms of one ratio."""
         weights = self.trajectory_weights(log)
         returns = log.total(log.discounts * log.rewards)
-        return Terms(
-            (weights * returns)[:, None], weights[:, None], np.ones((len(weights), 1)), weights
-        )
+        ones = np.ones(len(weights))
+        return Terms((weights * returns)[:, None], weights[:, None], ones[:, None], ones, weights)
 
 
 ESTIMATORS.register("snis")(SelfNormalisedImportanceSampling())

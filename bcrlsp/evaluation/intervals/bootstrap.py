@@ -7,7 +7,7 @@ percentile form follows in the wrong direction.
 import numpy as np
 
 from bcrlsp.evaluation.intervals import INTERVALS
-from bcrlsp.evaluation.resampling import resample, standard_error
+from bcrlsp.evaluation.resampling import resample
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms
 
@@ -17,7 +17,7 @@ def bootstrap(
     terms: Terms, confidence: float, settings: Settings, seed: int
 ) -> tuple[float, float, list[str]]:
     """value - q · se, where q are quantiles of (value_b - value) / se_b over the resamples."""
-    value, error = terms.value, standard_error(terms)
+    value, error = terms.value, terms.standard_error
     values, errors = resample(terms, settings, seed)
     usable = np.isfinite(values) & (errors > 0)
     if not np.isfinite(error) or error == 0 or usable.mean() < 0.5:
