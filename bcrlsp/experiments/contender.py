@@ -11,11 +11,24 @@ from bcrlsp.policies import Policy
 from bcrlsp.registry import Registry
 
 
-class Workshop(Protocol):
-    """Trains policies from the experiment's logs, each once."""
+@dataclass(frozen=True)
+class Recipe:
+    """How a policy is trained from the log.
 
-    def policy(self, algorithm: str) -> Policy:
-        """The policy that an algorithm learns from the log of the present case."""
+    name: of the recipe, by which the experiment's settings may change it.
+    algorithm: an entry of the registry of algorithms. gamma: discount a period; None: the default.
+    """
+
+    name: str
+    algorithm: str
+    gamma: float | None = None
+
+
+class Workshop(Protocol):
+    """Trains policies from the log of the present case, each once."""
+
+    def policy(self, recipe: Recipe) -> Policy:
+        """The policy that a recipe gives."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +38,14 @@ class Contender:
     title: its name in tables.
     knows: what it decides from: the events, as any policy in use; the market's law as well; or even
         the hidden state of each user.
-    learns: whether it is trained from the log, so that the log's size matters to it.
     prepare: makes a player for a scene. The judge solves the oracle's program once a scene.
+    recipe: how it is trained, where it learns from the log, so that the log's size matters to it.
     """
 
     title: str
     knows: Literal["events", "law", "state"]
-    learns: bool
     prepare: Callable[[Scene, Judge, Workshop], Player]
+    recipe: Recipe | None = None
 
 
 CONTENDERS: Registry[Contender] = Registry("contender", "bcrlsp.experiments.contenders")

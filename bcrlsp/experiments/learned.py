@@ -1,46 +1,36 @@
 """Players that follow a trained policy, as the product scores and allocates."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from bcrlsp.experiments.contender import Workshop
+from bcrlsp.experiments.contender import Contender, Recipe, Workshop
 from bcrlsp.experiments.rollout import Allocator, Decision, Player, View
 from bcrlsp.experiments.scene import Scene
 from bcrlsp.experiments.scoring import Judge
-from bcrlsp.policies import Policy
-
-Prepare = Callable[[Scene, Judge, Workshop], Player]
 
 
-def budgeted(algorithm: str) -> Prepare:
+def budgeted(title: str, recipe: Recipe) -> Contender:
     """Learned values and expected costs, and the budget program of each period over them."""
 
     def prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-        return budget_player(workshop.policy(algorithm))
+        policy, allocator = workshop.policy(recipe), Allocator()
 
-    return prepare
+        def decide(view: View) -> Decision:
+            states = view.states
+            value, cost = policy.evaluate(states)
+            supported = policy.supported(states)
+            allowed = None if supported.all() else supported
+            return allocator.decide(value, cost, view.limit, allowed)
 
+        return decide
 
-def budget_player(policy: Policy) -> Player:
-    """The player of a trained policy under a budget."""
-    allocator = Allocator()
-
-    def decide(view: View) -> Decision:
-        states = view.states
-        value, cost = policy.evaluate(states)
-        supported = policy.supported(states)
-        allowed = None if supported.all() else supported
-        return allocator.decide(value, cost, view.limit, allowed)
-
-    return decide
+    return Contender(title, "events", prepare, recipe)
 
 
-def unbudgeted(algorithm: str) -> Prepare:
+def unbudgeted(title: str, recipe: Recipe) -> Contender:
     """Everybody gets the level of the largest learned value, whatever it costs."""
 
     def prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-        policy = workshop.policy(algorithm)
+        policy = workshop.policy(recipe)
 
         def decide(view: View) -> Decision:
             states = view.states
@@ -50,4 +40,4 @@ def unbudgeted(algorithm: str) -> Prepare:
 
         return decide
 
-    return prepare
+    return Contender(title, "events", prepare, recipe)

@@ -6,8 +6,9 @@ the same start. Reported are the error, how often the interval holds the truth, 
 estimator gave no number.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,19 +18,15 @@ from bcrlsp.evaluation import ESTIMATORS, estimate
 from bcrlsp.experiments.cells import Cells
 from bcrlsp.experiments.rollout import Memory, since
 from bcrlsp.experiments.scene import TARGET, Scene, World, stream
-from bcrlsp.experiments.settings import OpeSettings, Settings
+from bcrlsp.experiments.settings import OpeSettings
+from bcrlsp.experiments.targets import Chance, Target
 from bcrlsp.market.behaviour import Behaviour
 from bcrlsp.market.chain import Floats, Ints
 from bcrlsp.market.play import History, play
-from bcrlsp.market.settings import Settings as MarketSettings
-from bcrlsp.periods import Calendar
 
 MEASURES = ("retention", "cost")
 # Repetitions have seeds far from those of the comparison.
 _APART = 1_000_000
-
-# (history so far, states (n, d)) -> probabilities of the levels, array (n, a).
-Chance = Callable[[History, np.ndarray], Floats]
 
 
 @dataclass(frozen=True)
@@ -54,89 +51,67 @@ class Judgement:
 
 
 def judge_estimators(
-    settings: Settings,
-    market: MarketSettings,
-    targets: dict[str, Callable[[Scene], Chance]],
-    *,
-    amounts: tuple[float, ...],
-    calendar: Calendar,
-    seed: int,
+    ope: OpeSettings,
+    world: World,
+    targets: Sequence[Target],
     cells: Cells,
     say: Callable[[str], None],
 ) -> list[Judgement]:
     """One judgement an estimator, target and measure.
 
-    targets: by name, what makes the target policy for a scene.
+    world: the market of the logs; its users, periods and seed are those of `ope` instead.
     """
-    ope = settings.ope
-    if not ope.repetitions:
-        return []
-
-    def world(users: int, number: int) -> World:
-        return World(
-            market, amounts, calendar, users, settings.warmup, ope.periods, 1.0, 0.0, number
-        )
-
+    names = list(ope.estimators or ESTIMATORS.names())
     judgements = []
-    for name, make in targets.items():
-        one = world(ope.truth_users, seed + _APART)
-        key = {"world": one.key, "target": name, "gamma": ope.gamma}
-
-        def truth(make: Callable[[Scene], Chance] = make, one: World = one) -> dict[str, Any]:
-            return _truth(Scene(one), make, ope.gamma)
-
-        true = cells.get(f"truth-{name}", key, truth)
+    for target in targets if ope.repetitions else ():
+        played = replace(
+            world, users=ope.truth_users, periods=ope.periods, seed=world.seed + _APART
+        )
+        about = {"target": target.key, "gamma": ope.gamma}
+        true = cells.get(
+            "truth",
+            {**about, "world": played.key},
+            partial(_truth, played, target.chance, ope.gamma),
+        )
         answers = []
-        for repetition in range(ope.repetitions):
-            here = world(ope.users, seed + _APART + 1 + repetition)
-            key = {"world": here.key, "target": name, "gamma": ope.gamma}
-
-            def answer(
-                make: Callable[[Scene], Chance] = make, here: World = here
-            ) -> dict[str, Any]:
-                return _answers(Scene(here), make, settings.ope)
-
-            answers.append(cells.get(f"ope-{name}-{repetition}", key, answer))
-            say(f"off-policy evaluation, target {name}, log {repetition + 1} of {ope.repetitions}")
-        names = ope.estimators or tuple(ESTIMATORS.names())
-        for estimator in names:
+        for repetition in range(1, ope.repetitions + 1):
+            here = replace(played, users=ope.users, seed=played.seed + repetition)
+            answers.append(
+                cells.get(
+                    f"estimates-{repetition}",
+                    {**about, "world": here.key, "estimators": names},
+                    partial(_answers, here, target.chance, ope.gamma, names),
+                )
+            )
+            say(f"off-policy evaluation of {target.name}: log {repetition} of {ope.repetitions}")
+        for name in names:
             for measure in MEASURES:
-                rows = [row[f"{estimator} {measure}"] for row in answers]
-                judgements.append(_judge(name, estimator, measure, rows, true[measure]))
+                rows = [row[f"{name} {measure}"] for row in answers]
+                judgements.append(_judge(target.name, name, measure, rows, true[measure]))
     return judgements
 
 
-def shifted(scene: Scene) -> Chance:
-    """A target near the log: the logging policy's rule, sending more often and more by rule."""
-    behaviour = scene.world.market.behaviour
-    changed = behaviour.model_copy(
-        update={"silence": behaviour.silence * 0.7, "noise": behaviour.noise * 0.8}
-    )
-    rule = Behaviour(changed, scene.chain.levels)
-    return lambda history, states: rule.propensities(history.levels, history.returned)
-
-
-def _truth(scene: Scene, make: Callable[[Scene], Chance], gamma: float) -> dict[str, Any]:
+def _truth(world: World, target: Chance, gamma: float) -> dict[str, Any]:
     """What the target reaches, a user: Σ_t gamma^t of returns and of money."""
-    history = _played(scene, make(scene), lambda *_: None)
-    discount = gamma ** np.arange(scene.world.periods)
+    history = _played(Scene(world), target, lambda *_: None)
+    discount = gamma ** np.arange(world.periods)
     return {
         "retention": float(discount @ history.retention),
         "cost": float(discount @ history.spend),
     }
 
 
-def _answers(scene: Scene, make: Callable[[Scene], Chance], ope: OpeSettings) -> dict[str, Any]:
-    """Every estimator's answer on one log: "estimator measure" -> [value, low, high]."""
-    table, target = _log(scene, make(scene))
+def _answers(
+    world: World, target: Chance, gamma: float, estimators: Sequence[str]
+) -> dict[str, Any]:
+    """Every estimator's answer on one log: "estimator measure" -> [value, low, high], or None."""
+    table, chances = _log(Scene(world), target)
     answers = {}
-    for estimator in ope.estimators or ESTIMATORS.names():
+    for name in estimators:
         for measure in MEASURES:
-            found = estimate(
-                table, target, estimator, measure, gamma=ope.gamma, seed=scene.world.seed
-            )
+            found = estimate(table, chances, name, measure, gamma=gamma, seed=world.seed)
             numbers = [found.value, found.low, found.high]
-            answers[f"{estimator} {measure}"] = None if np.isnan(numbers).any() else numbers
+            answers[f"{name} {measure}"] = None if np.isnan(numbers).any() else numbers
     return answers
 
 

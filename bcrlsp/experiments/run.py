@@ -2,20 +2,22 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from bcrlsp.errors import ConfigError
 from bcrlsp.evaluation import ESTIMATORS
 from bcrlsp.experiments.cells import Cells
 from bcrlsp.experiments.contender import CONTENDERS
-from bcrlsp.experiments.ope import judge_estimators, shifted
+from bcrlsp.experiments.ope import judge_estimators
 from bcrlsp.experiments.results import Played, Results
 from bcrlsp.experiments.rollout import play_scene
 from bcrlsp.experiments.scene import Scene, World
 from bcrlsp.experiments.scoring import Judge, Score
 from bcrlsp.experiments.settings import Settings
 from bcrlsp.experiments.studies import Case, cases
+from bcrlsp.experiments.targets import Target, near_the_log, of_policy
 from bcrlsp.experiments.training import Logs, LogWorkshop
 from bcrlsp.market.settings import Settings as MarketSettings
 from bcrlsp.periods import Calendar
@@ -51,30 +53,47 @@ def run(
     for number in range(seed, seed + settings.seeds):
         scenes = _Scenes()
         for case in whole:
-            world = World(
-                market=case.market,
-                amounts=amounts,
-                calendar=calendar,
-                users=settings.users,
-                warmup=settings.warmup,
-                periods=settings.periods,
-                budget=case.budget,
-                swing=case.swing,
-                seed=number,
-            )
+            world = _world(settings, amounts, calendar, case, number)
             workshop = logs.workshop(case.market, case.log_users, number)
             played += list(_case(case, world, cells, scenes, workshop, say))
-    estimators = judge_estimators(
-        settings,
-        market,
-        {"near the log": shifted},
+    world = _world(settings, amounts, calendar, whole[0], seed)
+    targets = _targets(settings, logs, whole[0], world)
+    judged = judge_estimators(settings.ope, world, targets, cells, say)
+    return Results(settings, played, judged)
+
+
+def _world(
+    settings: Settings, amounts: tuple[float, ...], calendar: Calendar, case: Case, seed: int
+) -> World:
+    return World(
+        market=case.market,
         amounts=amounts,
         calendar=calendar,
+        users=settings.users,
+        warmup=settings.warmup,
+        periods=settings.periods,
+        budget=case.budget,
+        swing=case.swing,
         seed=seed,
-        cells=cells,
-        say=say,
     )
-    return Results(settings, played, estimators)
+
+
+def _targets(settings: Settings, logs: Logs, case: Case, world: World) -> list[Target]:
+    """A target near the log, and the policy of a contender that learns."""
+    targets = [near_the_log(world.market.behaviour, len(world.amounts))]
+    if settings.ope.contender is not None:
+        contender = CONTENDERS.get(settings.ope.contender)
+        if contender.recipe is None:
+            raise ConfigError(
+                f"experiment.ope.contender = {settings.ope.contender!r} learns nothing; allowed: "
+                "a contender that is trained, such as cql, or null"
+            )
+        workshop = logs.workshop(case.market, case.log_users, world.seed)
+        key = workshop.key(contender.recipe)
+        targets.append(
+            of_policy(contender.title, key, partial(workshop.policy, contender.recipe), world)
+        )
+    return targets
 
 
 class _Scenes:
@@ -96,8 +115,8 @@ def _case(
         contender = CONTENDERS.get(name)
         title = contender.title
         key = {"world": world.key, "contender": name}
-        if contender.learns:
-            key["log"] = workshop.key
+        if contender.recipe is not None:
+            key["policy"] = workshop.key(contender.recipe)
 
         def compute(name: str = name, title: str = title) -> dict[str, Any]:
             scene, judge = scenes.get(world)

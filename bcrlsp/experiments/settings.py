@@ -18,6 +18,11 @@ class OpeSettings(BaseModel, extra="forbid", frozen=True):
     )
     gamma: float = Field(0.8, ge=0, le=1, description="discount a period")
     estimators: tuple[str, ...] = Field((), description="names of the estimators; empty: all")
+    contender: str | None = Field(
+        "cql",
+        description="a learned contender whose policy, by its price, is evaluated as well as a "
+        "policy near the log; null: the latter alone",
+    )
 
 
 class Settings(BaseModel, extra="forbid", frozen=True):
@@ -67,8 +72,8 @@ class Settings(BaseModel, extra="forbid", frozen=True):
         description="largest distance of realised spend from the budget that counts as equal",
     )
     training: dict[str, dict[str, Any]] = Field(
-        default_factory=dict,
-        description="changes to the training settings by algorithm, such as {cql: {updates: 5000}}",
+        {"cql": {"updates": 12_000}, "myopic": {"updates": 12_000}},
+        description="changes to the training settings, by recipe: cql, myopic, bcrlsp",
     )
     ope: OpeSettings = Field(OpeSettings(), description="how estimators are judged")
 
@@ -84,6 +89,7 @@ def quick(settings: Settings) -> Settings:
             "noises": (),
             "budgets": (0.5, 1.0, 2.0),
             "swept": ("bcrlsp",),
+            "training": {name: {"updates": 1_500} for name in ("cql", "myopic")},
             "ope": settings.ope.model_copy(
                 update={"repetitions": 5, "users": 500, "truth_users": 20_000}
             ),

@@ -31,7 +31,7 @@ class Case:
 
 def cases(settings: Settings, market: MarketSettings) -> Iterator[Case]:
     """All cases, those of the comparison first."""
-    everyone = settings.contenders or tuple(CONTENDERS.names())
+    everyone = settings.contenders or _all()
     swept = tuple(name for name in settings.swept if name in everyone)
 
     def case(study: str, at: float, names: tuple[str, ...], **changes: object) -> Case:
@@ -48,10 +48,20 @@ def cases(settings: Settings, market: MarketSettings) -> Iterator[Case]:
         yield case(DAILY, settings.swing, everyone, swing=settings.swing)
     for budget in settings.budgets:
         yield case(BUDGET, budget, swept, budget=budget)
-    learners = tuple(name for name in swept if CONTENDERS.get(name).learns)
+    learners = tuple(name for name in swept if CONTENDERS.get(name).recipe)
     for users in settings.log_sizes:
         yield case(LOG_SIZE, users, learners, log_users=users)
     for noise in settings.noises:
         behaviour = market.behaviour.model_copy(update={"noise": noise})
         noisy = market.model_copy(update={"behaviour": behaviour})
         yield case(NOISE, noise, learners, market=noisy)
+
+
+def _all() -> tuple[str, ...]:
+    """Every contender whose algorithm is there."""
+    # Torch loads with the algorithms: not where the contenders are named.
+    from bcrlsp.learning.algorithms import ALGORITHMS
+
+    there = {name: CONTENDERS.get(name).recipe for name in CONTENDERS.names()}
+    known = ALGORITHMS.names()
+    return tuple(n for n, recipe in there.items() if recipe is None or recipe.algorithm in known)

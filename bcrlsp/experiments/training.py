@@ -4,7 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from bcrlsp.errors import ConfigError
 from bcrlsp.experiments.cells import key_hash
+from bcrlsp.experiments.contender import Recipe
 from bcrlsp.experiments.log import log_transitions
 from bcrlsp.experiments.scene import LOG, TRAINING, stream
 from bcrlsp.experiments.settings import Settings
@@ -60,40 +64,49 @@ class LogWorkshop:
     def __init__(self, logs: Logs, simulation: Simulation, seed: int) -> None:
         self._logs, self._simulation, self._seed = logs, simulation, seed
 
-    @property
-    def key(self) -> dict[str, Any]:
-        """What the log and the training depend on, as JSON types."""
-        settings, log = self._logs.settings, self._simulation
+    def key(self, recipe: Recipe) -> dict[str, Any]:
+        """What the policy of a recipe depends on, as JSON types."""
+        log, most = self._simulation, self._logs.settings.row_users
         return {
             "market": log.settings.model_dump(mode="json"),
             "amounts": list(log.amounts),
             "users": log.users,
             "periods": log.periods,
             "seed": log.seed,
-            "row_users": min(settings.row_users, log.users),
-            "training": settings.training,
+            "row_users": min(most, log.users),
             "features": self._logs.feature_set.hash,
+            "training": self._settings(recipe).model_dump(mode="json"),
         }
 
-    def policy(self, algorithm: str) -> Policy:
-        """The policy that an algorithm learns from this log."""
-        path = self._logs.folder / f"{algorithm}-{key_hash({**self.key, 'algorithm': algorithm})}"
+    def policy(self, recipe: Recipe) -> Policy:
+        """The policy that a recipe gives from this log."""
+        path = self._logs.folder / f"{recipe.name}-{key_hash(self.key(recipe))}"
         if not path.exists():
-            self._train(algorithm, path)
+            self._train(recipe, path)
         return load_policy(str(path))
 
-    def _train(self, algorithm: str, path: Path) -> None:
-        # torch and Ray load for seconds: only where something is trained.
-        from bcrlsp.learning import train
+    def _settings(self, recipe: Recipe) -> TrainingSettings:
+        gamma = {} if recipe.gamma is None else {"gamma": recipe.gamma}
+        changes = self._logs.settings.training.get(recipe.name, {})
+        try:
+            return TrainingSettings.model_validate(
+                {"algorithm": recipe.algorithm, **gamma, **changes}
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in (recipe.name, *first["loc"]))
+            raise ConfigError(f"experiment.training.{place}: {first['msg']}") from None
 
-        chosen = self._logs.settings.training.get(algorithm, {})
-        settings = TrainingSettings.model_validate({"algorithm": algorithm, **chosen})
+    def _train(self, recipe: Recipe, path: Path) -> None:
+        # torch and Ray load for seconds: only where something is trained.
+        from bcrlsp.learning.train import train
+
         rows = self._logs.transitions(self._simulation)
-        self._logs.say(f"training {algorithm} on {len(rows):,} rows")
+        self._logs.say(f"training {recipe.name} on {len(rows):,} rows")
         features = self._logs.feature_set
         trained = train(
             rows,
-            settings,
+            self._settings(recipe),
             feature_names=features.names,
             feature_set=features.hash,
             amounts=self._simulation.amounts,

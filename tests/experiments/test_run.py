@@ -22,7 +22,12 @@ SMALL = Settings(
     contenders=("constant", "exact_filter", "oracle", "random"),
     swept=("exact_filter",),
     ope=OpeSettings(
-        repetitions=4, users=300, periods=3, truth_users=10_000, estimators=("pdis", "snis")
+        repetitions=4,
+        users=300,
+        periods=3,
+        truth_users=10_000,
+        estimators=("pdis", "snis"),
+        contender=None,
     ),
 )
 
@@ -124,7 +129,7 @@ def test_estimators_are_near_the_truth_of_a_target_near_the_log(
 
 def test_no_repetitions_no_judgement(kept: tuple[Path, Results]) -> None:
     folder, _ = kept
-    none = SMALL.model_copy(update={"ope": OpeSettings(repetitions=0)})
+    none = SMALL.model_copy(update={"ope": OpeSettings(repetitions=0, contender=None)})
     assert go(folder, none)[0].estimators == []
 
 

@@ -16,4 +16,4 @@ def _prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
     return decide
 
 
-CONTENDERS.register("behaviour")(Contender("Logging policy", "events", False, _prepare))
+CONTENDERS.register("behaviour")(Contender("Logging policy", "events", _prepare))

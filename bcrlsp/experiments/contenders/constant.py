@@ -26,4 +26,4 @@ def _prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
     return decide
 
 
-CONTENDERS.register("constant")(Contender("Best constant mix", "law", False, _prepare))
+CONTENDERS.register("constant")(Contender("Best constant mix", "law", _prepare))

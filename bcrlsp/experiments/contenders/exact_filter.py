@@ -52,4 +52,4 @@ def priced_values(chain: Chain, prices: Floats) -> Floats:
     return values
 
 
-CONTENDERS.register("exact_filter")(Contender("Exact values, Bayes filter", "law", False, _prepare))
+CONTENDERS.register("exact_filter")(Contender("Exact values, Bayes filter", "law", _prepare))

@@ -1,6 +1,6 @@
 """Learned returns of the period alone, and the budget program: uplift modelling."""
 
-from bcrlsp.experiments.contender import CONTENDERS, Contender
+from bcrlsp.experiments.contender import CONTENDERS, Recipe
 from bcrlsp.experiments.learned import budgeted
 
-CONTENDERS.register("myopic")(Contender("Myopic uplift + LP", "events", True, budgeted("myopic")))
+CONTENDERS.register("myopic")(budgeted("Myopic uplift + LP", Recipe("myopic", "dqn", gamma=0.0)))

@@ -22,4 +22,4 @@ def _prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
     return decide
 
 
-CONTENDERS.register("oracle")(Contender("Oracle (fluid program)", "state", False, _prepare))
+CONTENDERS.register("oracle")(Contender("Oracle (fluid program)", "state", _prepare))

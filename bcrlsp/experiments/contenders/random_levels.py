@@ -21,4 +21,4 @@ def _prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
     return decide
 
 
-CONTENDERS.register("random")(Contender("Random", "events", False, _prepare))
+CONTENDERS.register("random")(Contender("Random", "events", _prepare))
