@@ -11,8 +11,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bcrlsp import periods, session
+from bcrlsp.commands.settings import AllocationSettings, DemoSettings, EvaluationSettings
 from bcrlsp.errors import ConfigError
 from bcrlsp.events import Settings as EventSettings
+from bcrlsp.learning import Settings as TrainingSettings
 from bcrlsp.market import Settings as MarketSettings
 from bcrlsp.tables import Settings as LakeSettings
 from bcrlsp.trajectories import Settings as TrajectorySettings
@@ -31,12 +33,17 @@ class Config(BaseModel):
         description="face value of each bonus level, in money; level 0 sends nothing",
     )
     artifacts: str = Field("artifacts", description="folder or URI of policies and reports")
+    source: str = Field("simulated market", description="what the events are, for the report")
     spark: session.Settings = session.Settings()
     lake: LakeSettings = LakeSettings()
     period: periods.Settings = periods.Settings()
     market: MarketSettings = MarketSettings()
     events: EventSettings = EventSettings()
     trajectories: TrajectorySettings = TrajectorySettings()
+    training: TrainingSettings = TrainingSettings()
+    allocation: AllocationSettings = AllocationSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    demo: DemoSettings = DemoSettings()
 
     @field_validator("amounts")
     @classmethod

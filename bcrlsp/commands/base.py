@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -67,6 +68,12 @@ class Context:
     def feature_set(self) -> FeatureSet:
         """What a policy sees of a user."""
         return default_feature_set(self.config.amounts, self.calendar)
+
+    def artifact(self, *parts: str) -> str:
+        """Path or URI of something that is kept beside the tables, such as a policy."""
+        root = self.config.artifacts
+        base = root if "://" in root else str(Path(root).absolute())
+        return "/".join((base.rstrip("/"), *parts))
 
     def say(self, text: str) -> None:
         """One line of progress on stderr."""

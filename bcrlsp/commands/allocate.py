@@ -1,0 +1,136 @@
+"""`bcrlsp allocate`: a bonus level for every user of a period, with its certificate."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from click import FloatRange
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from bcrlsp.allocation import Allocation, Budget, allocate
+from bcrlsp.commands.base import Context, Outcome, command, option
+from bcrlsp.commands.policies import Trained, find_policy
+from bcrlsp.commands.rows import as_rows
+from bcrlsp.errors import UserError
+from bcrlsp.policies.scoring import score
+from bcrlsp.tables import EVENT_TABLES
+from bcrlsp.trajectories import states_at
+from bcrlsp.trajectories.windows import condition
+
+
+@command(
+    "allocate",
+    option("--period", metavar="D", required=True, help="The period that decisions are for."),
+    option("--budget", type=FloatRange(0), help="Most that the period may cost, in money."),
+    option("--policy", metavar="ID", help="Default: the newest trained as of the period."),
+)
+def allocate_period(
+    context: Context, period: str, budget: float | None = None, policy: str | None = None
+) -> Outcome:
+    """Choose a level for every user of the period, within the budgets, and prove how good it is.
+
+    Budgets are those of the setting allocation.budgets and, with --budget, one over all users.
+    """
+    index = context.calendar.parse(period)
+    budgets = _budgets(context, budget)
+    trained = find_policy(context, policy, context.calendar.period(index))
+    settings = context.config.allocation
+    versions = {name: context.lake.version(name) for name in (*EVENT_TABLES, "policies")}
+    states = states_at(context.lake, context.config.trajectories, context.feature_set, index)
+    scores = score(
+        states.select("user_id", "segment", "feature_set", "state"), trained.uri, cost=settings.cost
+    ).drop("state", "feature_set")
+    with context.stage(f"Scoring users and solving the budget LP of {period}"):
+        allocation = allocate(
+            scores, budgets, groups="segment", settings=settings.search, store=settings.store
+        )
+    try:
+        with context.stage("Writing the allocation"):
+            return _kept(context, index, trained, allocation, budgets, versions)
+    finally:
+        allocation.release()
+
+
+def _budgets(context: Context, total: float | None) -> list[Budget]:
+    budgets = [each.budget() for each in context.config.allocation.budgets]
+    if total is not None:
+        budgets.append(Budget("total", total))
+    if not budgets:
+        raise UserError("no budget: give --budget, or the setting allocation.budgets")
+    return budgets
+
+
+def _kept(
+    context: Context,
+    index: int,
+    trained: Trained,
+    allocation: Allocation,
+    budgets: Sequence[Budget],
+    versions: Mapping[str, int],
+) -> Outcome:
+    """Writes decisions, then the certificate: its run id is the one of whole decisions."""
+    lake, calendar, found = context.lake, context.calendar, allocation.certificate
+    key = {"period": calendar.period(index), "period_start": calendar.start(index)}
+    run_id = _run_id(context, key, trained, budgets, versions)
+    where = condition(calendar, index, index + 1)
+    lake.replace("allocations", _decisions(context, allocation, key, trained, run_id), where)
+    row = {
+        **key,
+        "run_id": run_id,
+        "policy_id": trained.policy_id,
+        "source_versions": dict(versions),
+        **{name: getattr(found, name) for name in ("value", "bound", "gap", "prices")},
+        **{name: getattr(found, name) for name in ("spend", "limits", "passes", "users")},
+    }
+    lake.merge("certificates", as_rows(context.spark, "certificates", [row]))
+    lines = [
+        f"budget {name}: {found.spend[name]:,.2f} of {limit:,.2f} "
+        f"(price {found.prices[name]:.6g} retained periods a unit of money)"
+        for name, limit in found.limits.items()
+    ]
+    lines += [
+        f"users: {found.users:,}; value {found.value:,.4f}, bound {found.bound:,.4f}, "
+        f"gap {found.gap:.2e}; passes over the data: {found.passes}",
+        f"allocations: {lake.identifier('allocations')} where {where}",
+    ]
+    data = {name: value for name, value in row.items() if name not in key}
+    return Outcome(lines, data | {"period": key["period"].isoformat()})
+
+
+def _decisions(
+    context: Context,
+    allocation: Allocation,
+    key: Mapping[str, Any],
+    trained: Trained,
+    run_id: str,
+) -> DataFrame:
+    amounts = F.array(*(F.lit(float(amount)) for amount in context.config.amounts))
+    return (
+        allocation.decisions.withColumn("amount", F.get(amounts, F.col("level")))
+        .withColumn("policy_id", F.lit(trained.policy_id))
+        .withColumn("run_id", F.lit(run_id))
+        .withColumns({name: F.lit(value) for name, value in key.items()})
+    )
+
+
+def _run_id(
+    context: Context,
+    key: Mapping[str, Any],
+    trained: Trained,
+    budgets: Sequence[Budget],
+    versions: Mapping[str, int],
+) -> str:
+    """A digest of all that the decisions follow from: the same again is the same run."""
+    content = [
+        {name: str(value) for name, value in key.items()},
+        trained.policy_id,
+        [asdict(budget) for budget in budgets],
+        dict(versions),
+        context.config.allocation.model_dump(mode="json"),
+        context.config.trajectories.rules,
+    ]
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

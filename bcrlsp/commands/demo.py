@@ -1,0 +1,91 @@
+"""`bcrlsp demo`: the whole pipeline, from events to the report, and what it learned."""
+
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from bcrlsp.commands.allocate import allocate_period
+from bcrlsp.commands.base import Context, Outcome, command
+from bcrlsp.commands.evaluate import evaluate
+from bcrlsp.commands.ingest import ingest_source
+from bcrlsp.commands.report import report
+from bcrlsp.commands.simulate import simulate
+from bcrlsp.commands.train import train_policy
+from bcrlsp.commands.trajectories import trajectories
+from bcrlsp.errors import DataError
+
+
+@command("demo")
+def demo(context: Context) -> Outcome:
+    """Run the whole pipeline on the source of the setting demo.source, and say what it learned."""
+    settings, calendar = context.config.demo, context.calendar
+    if settings.source == "simulated":
+        simulate(context, users=settings.users, periods=settings.periods)
+    else:
+        ingest_source(context, source=settings.source)
+    first, last = _logged(context)
+
+    def named(index: int) -> str:
+        return calendar.start(index).isoformat()
+
+    built = trajectories(context, first=named(first), last=named(last + 1)).data
+    newest = last - len(built["pending"])
+    split = newest + 1 - settings.held_out
+    if split <= first:
+        raise DataError(
+            f"{newest + 1 - first} periods are too few to keep demo.held_out = "
+            f"{settings.held_out} of them from training; lower it"
+        )
+    trained = train_policy(context, as_of=named(split)).data
+    judged = evaluate(context, policy=trained["policy_id"]).data
+    chosen = allocate_period(
+        context, period=named(last + 1), budget=judged["budget"], policy=trained["policy_id"]
+    ).data
+    page = report(context, period=named(last + 1)).data
+    return _summary(context, {"built": built, "judged": judged, "chosen": chosen, **page})
+
+
+def _logged(context: Context) -> tuple[int, int]:
+    """First and last period with decisions in the log."""
+    found = context.lake.read("bonuses").agg(F.min("sent_ts"), F.max("sent_ts")).first()
+    if found is None or found[0] is None:
+        raise DataError("the table bonuses is empty: there is nothing to learn from")
+    return context.calendar.index(found[0]), context.calendar.index(found[1])
+
+
+def _summary(context: Context, found: dict[str, Any]) -> Outcome:
+    judged, chosen = found["judged"], found["chosen"]
+    by = {(row["measure"], row["estimator"]): row for row in judged["estimates"]}
+    new = context.config.evaluation.estimators[0]
+    share = judged["discounted_periods"]
+
+    def rate(measure: str, estimator: str, form: str) -> str:
+        row = by[measure, estimator]
+        if row["estimate"] is None:
+            return f"unknown ({row['warnings']})"
+        return " ".join(
+            (
+                f"{row['estimate'] / share:{form}}",
+                f"[{row['low'] / share:{form}}, {row['high'] / share:{form}}]",
+            )
+        )
+
+    periods = len(found["built"]["built"]) + len(found["built"]["skipped"])
+    table = [
+        ("users", f"{chosen['users']:,}"),
+        ("periods of trajectories", f"{periods:,}, of which {judged['periods']} held out"),
+        ("retention a period, logged policy", rate("retention", "on-policy", ".2%")),
+        (f"retention a period, new policy ({new})", rate("retention", new, ".2%")),
+        ("spend a user and period, logged policy", rate("cost", "on-policy", ".4f")),
+        (f"spend a user and period, new policy ({new})", rate("cost", new, ".4f")),
+        ("period that is allocated", chosen["period"]),
+        *(
+            (f"budget {name}", f"{chosen['spend'][name]:,.2f} of {limit:,.2f} spent at most")
+            for name, limit in chosen["limits"].items()
+        ),
+        ("gap of the allocation", f"{chosen['gap']:.2e} (certified)"),
+        ("tables", context.lake.place),
+        ("report", found["report"]),
+    ]
+    width = max(len(name) for name, _ in table)
+    return Outcome([f"{name.ljust(width)}  {value}" for name, value in table], found)

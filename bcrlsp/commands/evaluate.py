@@ -1,0 +1,191 @@
+"""`bcrlsp evaluate`: what a policy would have earned and cost, from the logs alone."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from click import FloatRange
+from numpy.typing import NDArray
+from pyspark.sql import functions as F
+
+from bcrlsp.allocation import Budget, solve
+from bcrlsp.commands.base import Context, Outcome, command, option
+from bcrlsp.commands.policies import find_policy
+from bcrlsp.commands.rows import as_rows
+from bcrlsp.errors import DataError, UserError
+from bcrlsp.evaluation import Estimate, estimate, on_policy
+from bcrlsp.policies import Policy, load_policy
+from bcrlsp.trajectories.windows import condition
+
+MEASURES = ("retention", "cost")
+
+
+@command(
+    "evaluate",
+    option("--policy", metavar="ID", required=True, help="The policy."),
+    option("--budget", type=FloatRange(0), help="Money a period. Default: what the log spent."),
+    option("--from", "first", metavar="D", help="First period. Default: the policy's as-of day."),
+    option("--to", "last", metavar="D", help="Last period (excluded). Default: the newest."),
+)
+def evaluate(
+    context: Context,
+    policy: str,
+    budget: float | None = None,
+    first: str | None = None,
+    last: str | None = None,
+) -> Outcome:
+    """Estimate retention and cost of a policy under a budget, with intervals.
+
+    The target is what `allocate` would choose in each period of the window under the budget; the
+    window begins, unless told otherwise, where the policy's training data ended.
+    """
+    trained = find_policy(context, policy)
+    window = _window(context, trained.as_of.isoformat(), first, last)
+    with context.stage(f"Reading {len(window)} periods of trajectories"):
+        table = _read(context, window)
+    settings = context.config.evaluation
+    with context.stage("Choosing levels under the budget"):
+        target, spent = _target(context, load_policy(trained.uri), table, budget)
+    found: list[Estimate] = []
+    seed, estimation = context.config.seed, settings.estimation
+    for measure in MEASURES:
+        with context.stage(f"Estimating {measure}"):
+            found.append(
+                on_policy(table, measure, gamma=settings.gamma, seed=seed, settings=estimation)
+            )
+            found.extend(
+                estimate(
+                    table,
+                    target,
+                    name,
+                    measure,
+                    gamma=settings.gamma,
+                    seed=seed,
+                    settings=estimation,
+                )
+                for name in settings.estimators
+            )
+    rows = list(_rows(trained.policy_id, found, settings.gamma, len(window)))
+    context.lake.merge("evaluations", as_rows(context.spark, "evaluations", rows))
+    share = _discounted_periods(table, settings.gamma)
+    return _told(context, found, rows, {"budget": spent, "discounted_periods": share})
+
+
+def _window(context: Context, as_of: str, first: str | None, last: str | None) -> range:
+    calendar = context.calendar
+    newest = context.lake.read("trajectories").agg(F.max("period_start")).first()
+    if newest is None or newest[0] is None:
+        raise DataError("the table trajectories is empty; `bcrlsp trajectories` fills it")
+    start = calendar.parse(first or as_of)
+    stop = calendar.parse(last) if last else calendar.index(newest[0]) + 1
+    if start >= stop:
+        raise UserError(
+            f"no period to evaluate on from {calendar.start(start):%Y-%m-%d} to "
+            f"{calendar.start(stop):%Y-%m-%d}; name a window with --from and --to (one before "
+            f"{as_of} holds what the policy was trained on, and flatters it), or train with an "
+            "earlier --as-of"
+        )
+    return range(start, stop)
+
+
+def _read(context: Context, window: range) -> pa.Table:
+    columns = "user_id", "period", "period_start", "step", "state", "level", "reward", "cost"
+    rows = (
+        context.lake.read("trajectories")
+        .where(condition(context.calendar, window.start, window.stop))
+        .select(*columns, "propensity", "terminal")
+    )
+    table = rows.orderBy("user_id", "step").toArrow()
+    if not table.num_rows:
+        raise DataError(
+            f"there are no trajectories from {context.calendar.start(window.start):%Y-%m-%d} to "
+            f"{context.calendar.start(window.stop):%Y-%m-%d}; `bcrlsp trajectories` builds them"
+        )
+    return table
+
+
+def _target(
+    context: Context, policy: Policy, table: pa.Table, budget: float | None
+) -> tuple[NDArray[np.float64], float]:
+    """What an allocation would choose in every row, and the budget of a period.
+
+    Returns probabilities (n, a), one level of each row for certain, and money a period.
+    """
+    states = table["state"].combine_chunks()
+    matrix = states.flatten().to_numpy().reshape(len(states), -1).astype(np.float32)
+    values, costs = policy.evaluate(matrix)
+    if context.config.allocation.cost == "face":
+        costs = np.broadcast_to(policy.amounts, values.shape)
+    starts = table["period_start"].to_numpy()
+    periods = np.unique(starts)
+    if budget is None:
+        budget = float(np.sum(table["cost"].to_numpy()) / len(periods))
+    target = np.zeros_like(values)
+    allowed = policy.supported(matrix)
+    for start in periods:
+        rows = np.flatnonzero(starts == start)
+        chosen = solve(
+            values[rows],
+            costs[rows],
+            [Budget("total", budget)],
+            allowed=allowed[rows],
+            user_ids=table["user_id"].take(pa.array(rows)).to_pylist(),
+        )
+        target[rows, chosen.levels] = 1.0
+    return target, budget
+
+
+def _rows(
+    policy_id: str, found: list[Estimate], gamma: float, periods: int
+) -> Iterator[Mapping[str, Any]]:
+    now = datetime.now(UTC)
+    for each in found:
+        yield {
+            "policy_id": policy_id,
+            "estimator": each.estimator,
+            "measure": each.measure,
+            "estimate": each.value,
+            "low": each.low,
+            "high": each.high,
+            "periods": periods,
+            "created_ts": now,
+            "gamma": gamma,
+            "effective_sample_size": each.effective_sample_size,
+            "warnings": "; ".join(each.warnings) or None,
+        }
+
+
+def _discounted_periods(table: pa.Table, gamma: float) -> float:
+    """Mean over users of Σ_t gamma^t over their rows: what a value is divided by for a rate."""
+    rows = table.group_by("user_id").aggregate([([], "count_all")])["count_all"].to_numpy()
+    longest = np.arange(rows.max())
+    return float(np.mean(np.cumsum(gamma**longest)[rows - 1]))
+
+
+def _told(
+    context: Context,
+    found: list[Estimate],
+    rows: list[Mapping[str, Any]],
+    figures: Mapping[str, float],
+) -> Outcome:
+    lines = [f"budget: {figures['budget']:,.2f} a period"]
+    for each in found:
+        number = (
+            f"{each.value:.4f} [{each.low:.4f}, {each.high:.4f}]"
+            if np.isfinite(each.value)
+            else "unknown"
+        )
+        lines.append(f"{each.measure} by {each.estimator}: {number}")
+        lines.extend(f"  {warning}" for warning in each.warnings)
+    lines.append(f"evaluations: {context.lake.identifier('evaluations')}")
+    plain = [
+        {
+            name: None if isinstance(value, float) and not np.isfinite(value) else value
+            for name, value in row.items()
+            if name != "created_ts"
+        }
+        for row in rows
+    ]
+    return Outcome(lines, {"estimates": plain, "periods": rows[0]["periods"], **figures})

@@ -1,0 +1,89 @@
+"""Settings of single commands; those of the libraries behind them live with the libraries."""
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bcrlsp.allocation import Budget
+from bcrlsp.allocation.settings import Search
+from bcrlsp.errors import UserError
+from bcrlsp.evaluation import Settings as Estimation
+
+Value = str | int | float | bool
+
+
+class BudgetSettings(BaseModel):
+    """One budget of every period."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="unique name: the key of its price and spend")
+    limit: float = Field(math.inf, description="most that may be used; .inf: only a floor")
+    groups: tuple[Value, ...] | dict[str, tuple[Value, ...]] | None = Field(
+        None, description="segments that it counts, or values by column; null: all users"
+    )
+    levels: tuple[int, ...] | None = Field(None, description="levels that it counts; null: all")
+    measure: str = Field("cost", description="cost (money) or count (users)")
+    minimum: float | None = Field(None, description="least that must be used")
+
+    @model_validator(mode="after")
+    def _valid(self) -> "BudgetSettings":
+        try:
+            self.budget()
+        except UserError as mistake:
+            raise ValueError(str(mistake)) from None
+        return self
+
+    def budget(self) -> Budget:
+        """The budget that these settings describe."""
+        return Budget(
+            self.name, self.limit, self.groups, self.levels, self.measure, minimum=self.minimum
+        )
+
+
+class AllocationSettings(BaseModel):
+    """How a period is allocated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cost: Literal["face", "expected"] = Field(
+        "face",
+        description="what a level costs in the LP: face, its amount, so that spend can never pass "
+        "the budget; expected, what the policy expects to be redeemed, so that it holds on average",
+    )
+    budgets: tuple[BudgetSettings, ...] = Field((), description="budgets of every period")
+    store: str | None = Field(
+        None,
+        description="folder, seen by driver and workers, for the scores between the passes; null: "
+        "a temporary one",
+    )
+    search: Search = Field(Search(), description="how the prices are searched")
+
+
+class EvaluationSettings(BaseModel):
+    """How a policy is evaluated from the logs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    estimators: tuple[str, ...] = Field(("dr",), description="names of estimators, each is run")
+    gamma: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="discount a period of the retention and cost that are estimated",
+    )
+    estimation: Estimation = Field(Estimation(), description="what all estimators share")
+
+
+class DemoSettings(BaseModel):
+    """What the demonstration runs on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = Field("simulated", description="event source")
+    users: int = Field(20_000, ge=100, description="users of the simulated market")
+    periods: int = Field(45, ge=10, description="logged periods of the simulated market")
+    held_out: int = Field(
+        7, ge=1, description="last periods, kept from training, on which the policy is evaluated"
+    )

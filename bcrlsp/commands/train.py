@@ -1,0 +1,119 @@
+"""`bcrlsp train`: a policy from the trajectories before a day."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from bcrlsp.commands.base import Context, Outcome, command, option
+from bcrlsp.commands.rows import as_rows
+from bcrlsp.errors import DataError
+from bcrlsp.learning.task import TrainedPolicy
+from bcrlsp.learning.train import train
+from bcrlsp.learning.transitions import Transitions
+from bcrlsp.policies import save_policy
+
+_COUNTERS = ("iteration", "update")
+
+
+@command(
+    "train",
+    option("--algorithm", metavar="NAME", help="Default: the setting training.algorithm."),
+    option(
+        "--as-of",
+        metavar="D",
+        help="Learn only from what was known at the start of this period. Default: all there is.",
+    ),
+)
+def train_policy(
+    context: Context, algorithm: str | None = None, as_of: str | None = None
+) -> Outcome:
+    """Learn a policy from the trajectories before --as-of; prints its policy id."""
+    lake, feature_set = context.lake, context.feature_set
+    settings = context.config.training
+    if algorithm is not None:
+        settings = settings.model_copy(update={"algorithm": algorithm})
+    version = lake.version("trajectories")
+    point = _after_the_last(context) if as_of is None else context.calendar.parse(as_of)
+    with context.stage("Reading the trajectories"):
+        transitions = Transitions.from_delta(
+            lake.location("trajectories"),
+            version,
+            before=None if as_of is None else _known_before(context, point),
+            feature_names=feature_set.names,
+        )
+    with context.stage(f"Training {settings.algorithm} on {len(transitions):,} transitions"):
+        trained = train(
+            transitions,
+            settings,
+            feature_names=feature_set.names,
+            feature_set=feature_set.hash,
+            amounts=context.config.amounts,
+            seed=context.config.seed,
+            progress=lambda point: context.say(_point(point)),
+            checkpoints=context.artifact("training"),
+        )
+    return _kept(context, trained, context.calendar.period(point), version, len(transitions))
+
+
+def _point(point: Mapping[str, float]) -> str:
+    """A point of the learning curve in one line."""
+    measures = (f"{name} {value:.4g}" for name, value in point.items() if name not in _COUNTERS)
+    return f"  update {point['update']:,.0f}: {', '.join(measures)}"
+
+
+def _after_the_last(context: Context) -> int:
+    """The period after the last one with trajectories."""
+    last = context.lake.read("trajectories").agg(F.max("period_start")).first()
+    if last is None or last[0] is None:
+        raise DataError("the table trajectories is empty; `bcrlsp trajectories` fills it")
+    return context.calendar.index(last[0]) + 1
+
+
+def _known_before(context: Context, point: int) -> date:
+    """Rows of periods before this day had their reward and cost when period `point` began."""
+    return context.calendar.period(point - context.config.trajectories.reach)
+
+
+def _kept(
+    context: Context, trained: TrainedPolicy, as_of: date, version: int, transitions: int
+) -> Outcome:
+    """Saves the policy, then the rows that speak of it: a row in `policies` has its artefact."""
+    policy, lake, spark = trained.policy, context.lake, context.spark
+    metrics = {name: float(value) for name, value in trained.metrics.items()}
+    uri = save_policy(policy, context.artifact("policies", policy.policy_id))
+    lake.merge("curves", as_rows(spark, "curves", _curve(policy.policy_id, trained)))
+    row = {
+        "policy_id": policy.policy_id,
+        "algorithm": policy.algorithm,
+        "as_of": as_of,
+        "uri": uri,
+        "metrics": metrics,
+        "source_versions": {"trajectories": version},
+        "created_ts": datetime.now(UTC),
+        "feature_set": policy.feature_set,
+    }
+    lake.merge("policies", as_rows(spark, "policies", [row]))
+    told = {key: row[key] for key in ("policy_id", "algorithm", "uri", "metrics", "feature_set")}
+    return Outcome(
+        [
+            *(f"{name}: {value:,.4g}" for name, value in metrics.items()),
+            f"policy: {uri}",
+            f"policy id: {policy.policy_id}",
+        ],
+        told | {"as_of": as_of.isoformat(), "transitions": transitions, "version": version},
+    )
+
+
+def _curve(policy_id: str, trained: TrainedPolicy) -> Iterator[Mapping[str, Any]]:
+    for number, values in enumerate(trained.curve):
+        for metric, value in values.items():
+            if metric == "iteration":
+                continue
+            yield {
+                "policy_id": policy_id,
+                "iteration": number,
+                "metric": metric,
+                "value": float(value),
+            }
