@@ -1,0 +1,168 @@
+"""The allocation that the page is about, with its certificate."""
+
+import math
+from dataclasses import dataclass, fields
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from bcrlsp.errors import DataError
+from bcrlsp.report.reading import NothingToShow, Reading, empty
+from bcrlsp.report.text import instant
+
+
+@dataclass(frozen=True)
+class AllocatedLevel:
+    """Users who get one level. amount, cost, value: sums; cost as the budget counts it."""
+
+    level: int
+    users: int
+    amount: float
+    cost: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What proves the allocation; see the table `certificates`."""
+
+    run_id: str
+    value: float
+    bound: float
+    gap: float
+    prices: dict[str, float]
+    spend: dict[str, float]
+    limits: dict[str, float]
+    passes: int
+    users: int
+    source_versions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One period's allocation.
+
+    period: its number. levels: ascending. face_value: whether every bonus is counted at its face
+    value. certificate: None where the period has none.
+    """
+
+    period: int
+    policy_id: str
+    run_id: str
+    levels: tuple[AllocatedLevel, ...]
+    face_value: bool
+    certificate: Certificate | None
+
+    @property
+    def users(self) -> int:
+        """Users who were decided about."""
+        return sum(level.users for level in self.levels)
+
+    @property
+    def bonuses(self) -> int:
+        """Users who get a bonus."""
+        return sum(level.users for level in self.levels if level.level > 0)
+
+    @property
+    def spend(self) -> float:
+        """Money, as the budget counts it."""
+        return math.fsum(level.cost for level in self.levels)
+
+    @property
+    def value(self) -> float:
+        """Expected retained periods of all users."""
+        return math.fsum(level.value for level in self.levels)
+
+    @property
+    def budget(self) -> tuple[str, float] | None:
+        """Name and limit of the budget, where there is exactly one and it has a limit."""
+        limits = {} if self.certificate is None else self.certificate.limits
+        only = next(iter(limits.items())) if len(limits) == 1 else None
+        return only if only is not None and math.isfinite(only[1]) else None
+
+    @property
+    def doubt(self) -> str | None:
+        """Why certificate and allocation do not belong together, if they do not."""
+        if self.certificate is None:
+            return "This allocation has no certificate: its run was cut short. Allocate again."
+        if self.certificate.run_id != self.run_id or self.certificate.users != self.users:
+            return (
+                f"The certificate is of run {self.certificate.run_id}, the allocation of run "
+                f"{self.run_id}: they do not belong together. Allocate again."
+            )
+        return None
+
+
+def decision(reading: Reading) -> Decision:
+    """The allocation of the reading's period, or the newest.
+
+    Raises DataError when a period was asked for that has no allocation, NothingToShow when none
+    was asked for and there is none.
+    """
+    try:
+        rows = reading.table("allocations")
+        index = _index(reading, rows)
+    except NothingToShow:
+        if reading.period is None:
+            raise
+        raise _no_allocation(reading, None) from None
+    chosen = rows.where(_of(reading, index))
+    cost_is_amount = F.abs(F.col("cost") - F.col("amount")) <= 1e-9 * F.col("amount")
+    levels = (
+        chosen.groupBy("level")
+        .agg(F.count("*"), F.sum("amount"), F.sum("cost"), F.sum("value"), F.min(cost_is_amount))
+        .orderBy("level")
+        .collect()
+    )
+    policy_id, run_id = chosen.agg(F.max("policy_id"), F.max("run_id")).collect()[0]
+    return Decision(
+        period=index,
+        policy_id=policy_id,
+        run_id=run_id,
+        levels=tuple(AllocatedLevel(*level[:5]) for level in levels),
+        face_value=all(level[5] for level in levels),
+        certificate=_certificate(reading, index),
+    )
+
+
+def of_period(reading: Reading, name: str, index: int) -> DataFrame:
+    """The rows of a table that are of period `index`."""
+    return reading.table(name).where(_of(reading, index))
+
+
+def _of(reading: Reading, index: int) -> Column:
+    # The date alone prunes files; the number tells periods of one day apart.
+    same_date = F.col("period") == F.lit(reading.calendar.period(index))
+    return same_date & (reading.calendar.index_of(F.col("period_start")) == index)
+
+
+def _index(reading: Reading, rows: DataFrame) -> int:
+    number = reading.calendar.index_of(F.col("period_start"))
+    newest = rows.agg(F.max(number)).collect()[0][0]
+    if newest is None:
+        raise empty("allocations")
+    if reading.period is None:
+        return int(newest)
+    if not rows.where(_of(reading, reading.period)).take(1):
+        raise _no_allocation(reading, int(newest))
+    return reading.period
+
+
+def _no_allocation(reading: Reading, newest: int | None) -> DataError:
+    calendar = reading.calendar
+    start = calendar.start(reading.period or 0)
+    asked = instant(start, calendar.length)
+    there = "there is none" if newest is None else f"the newest is of {reading.label(newest)}"
+    return DataError(
+        f"there is no allocation for --period {asked}: {there}; run `bcrlsp allocate --period "
+        f"{start:%Y-%m-%dT%H:%M} --budget B` first, or leave --period out"
+    )
+
+
+def _certificate(reading: Reading, index: int) -> Certificate | None:
+    try:
+        rows = of_period(reading, "certificates", index)
+    except NothingToShow:
+        return None
+    held = rows.select(*(part.name for part in fields(Certificate))).orderBy("run_id").take(1)
+    return Certificate(**held[0].asDict()) if held else None

@@ -1,0 +1,76 @@
+"""What the sections read: tables pinned to one version each, and small results made once."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+from pyspark.sql import DataFrame
+
+from bcrlsp.errors import BcrlspError
+from bcrlsp.periods import Calendar
+from bcrlsp.report.text import instant
+from bcrlsp.tables import MADE_BY, Lake
+
+T = TypeVar("T")
+
+
+class NothingToShow(BcrlspError):
+    """A section has nothing to show; the message is one line that says what would fill it."""
+
+
+class Reading:
+    """One look at a lake, on behalf of one page.
+
+    period: number of the period whose allocation is reported; None: the newest there is.
+    amounts: (levels,), money, face value of each level.
+    source: what the events are, in words.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        calendar: Calendar,
+        *,
+        period: int | None,
+        amounts: Sequence[float],
+        source: str,
+    ) -> None:
+        self.calendar = calendar
+        self.period = period
+        self.amounts = tuple(amounts)
+        self.source = source
+        self.versions: dict[str, int] = {}
+        self._lake = lake
+        self._tables: dict[str, DataFrame] = {}
+        self._facts: dict[Callable[[Reading], Any], Any] = {}
+
+    def table(self, name: str) -> DataFrame:
+        """The table, at the version that it had when the page first asked for it.
+
+        So all sections see the same rows, whoever writes meanwhile. NothingToShow where there is
+        no such table.
+        """
+        if name not in self._tables:
+            if not self._lake.exists(name):
+                raise NothingToShow(f"There is no table {name} yet; {MADE_BY[name]} makes it.")
+            self.versions[name] = self._lake.version(name)
+            self._tables[name] = self._lake.read(name, self.versions[name])
+        return self._tables[name]
+
+    def fact(self, compute: Callable[["Reading"], T]) -> T:
+        """What `compute` finds in this reading; computed once a page."""
+        if compute not in self._facts:
+            self._facts[compute] = compute(self)
+        return cast(T, self._facts[compute])
+
+    def label(self, index: int) -> str:
+        """Name of period `index`, as shown."""
+        return instant(self.calendar.start(index), self.calendar.length)
+
+    def moment(self, index: int) -> str:
+        """Start of period `index`, ISO, as the axis of a plot takes it."""
+        return self.calendar.start(index).strftime("%Y-%m-%d %H:%M")
+
+
+def empty(name: str) -> NothingToShow:
+    """The error for a table without rows."""
+    return NothingToShow(f"The table {name} is empty; {MADE_BY[name]} fills it.")
