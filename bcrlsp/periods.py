@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from bcrlsp.errors import UserError
 
 _LENGTH = re.compile(r"^(\d+)(h|d|w)$")
+_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -75,14 +76,25 @@ class Calendar:
         """Name of period `index`: the UTC date on which it starts."""
         return self.start(index).date()
 
-    def parse(self, text: str) -> int:
-        """Number of the period that starts at `text`, an ISO date or instant (UTC if no offset).
+    def first_on(self, day: date) -> int | None:
+        """Number of the first period that starts on a UTC date: the one that the date names."""
+        midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        index = -((self.origin - midnight) // self.length)
+        return index if self.period(index) == day else None
 
-        Raises UserError when the text is no date or no period starts there.
+    def parse(self, text: str) -> int:
+        """Number of the period that starts at `text`: an ISO date or instant (UTC if no offset).
+
+        A date names the first period that starts on it. Raises UserError when the text is neither
+        or no period starts there.
         """
         try:
+            if _DATE.match(text):
+                index = self.first_on(date.fromisoformat(text))
+                if index is not None:
+                    return index
             instant = as_utc(datetime.fromisoformat(text))
-        except ValueError:
+        except (ValueError, OverflowError):
             raise UserError(
                 f"{text!r} is not a date; allowed: an ISO date such as 2025-01-31, "
                 "or an instant such as 2025-01-31T06:00"

@@ -45,6 +45,15 @@ def test_spark_counts_as_python_does(spark, length: str) -> None:
         assert epoch + timedelta(microseconds=row.start) == calendar.start(row.k)
 
 
+def test_a_date_names_the_first_period_that_starts_on_it() -> None:
+    weekly = Settings(length="1w", origin=datetime(2017, 1, 2, 5, tzinfo=UTC)).calendar()
+    assert weekly.parse("2017-01-16") == weekly.parse("2017-01-16T05:00") == 2
+    assert weekly.period(2) == datetime(2017, 1, 16).date()
+    quarters = Settings(length="6h").calendar()
+    assert quarters.parse("2025-01-07") == 4
+    assert quarters.parse("2025-01-07T18:00") == 7
+
+
 def test_a_mistaken_period_gets_its_line() -> None:
     weekly = Settings(length="1w").calendar()
     assert weekly.parse("2025-01-13") == 1

@@ -25,7 +25,7 @@ MEASURES = ("retention", "cost")
 @command(
     "evaluate",
     option("--policy", metavar="ID", required=True, help="The policy."),
-    option("--budget", type=FloatRange(0), help="Money a period. Default: what the log spent."),
+    option("--budget", type=FloatRange(0), help="Money a period. Default: what the log used."),
     option("--from", "first", metavar="D", help="First period. Default: the policy's as-of day."),
     option("--to", "last", metavar="D", help="Last period (excluded). Default: the newest."),
 )
@@ -116,12 +116,16 @@ def _target(
     states = table["state"].combine_chunks()
     matrix = states.flatten().to_numpy().reshape(len(states), -1).astype(np.float32)
     values, costs = policy.evaluate(matrix)
-    if context.config.allocation.cost == "face":
+    settings = context.config.allocation
+    if settings.cost == "face":
         costs = np.broadcast_to(policy.amounts, values.shape)
     starts = table["period_start"].to_numpy()
     periods = np.unique(starts)
     if budget is None:
-        budget = float(np.sum(table["cost"].to_numpy()) / len(periods))
+        # What the log used of a budget of this kind: what it sent, or what was redeemed of it.
+        sent = policy.amounts[table["level"].to_numpy()]
+        used = sent if settings.cost == "face" else table["cost"].to_numpy()
+        budget = float(np.sum(used) / len(periods))
     target = np.zeros_like(values)
     allowed = policy.supported(matrix)
     for start in periods:

@@ -14,7 +14,7 @@ from bcrlsp.learning.train import train
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.policies import save_policy
 
-_COUNTERS = ("iteration", "update")
+_SHOWN = ("total", "td", "holdout_td", "holdout_cost_error")
 
 
 @command(
@@ -59,7 +59,7 @@ def train_policy(
 
 def _point(point: Mapping[str, float]) -> str:
     """A point of the learning curve in one line."""
-    measures = (f"{name} {value:.4g}" for name, value in point.items() if name not in _COUNTERS)
+    measures = (f"{name} {point[name]:.4g}" for name in _SHOWN if name in point)
     return f"  update {point['update']:,.0f}: {', '.join(measures)}"
 
 
