@@ -3,5 +3,18 @@
 from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.certificate import Certificate, Solution
 from bcrlsp.allocation.solve import solve
+from bcrlsp.allocation.spark.allocate import Allocation, allocate
+from bcrlsp.allocation.spark.delta_store import DeltaStore
+from bcrlsp.allocation.spark.file_store import FileStore
 
-__all__ = ["Budget", "Certificate", "InfeasibleBudgetError", "Solution", "solve"]
+__all__ = [
+    "Allocation",
+    "Budget",
+    "Certificate",
+    "DeltaStore",
+    "FileStore",
+    "InfeasibleBudgetError",
+    "Solution",
+    "allocate",
+    "solve",
+]

@@ -71,6 +71,16 @@ class Users:
         order = np.argsort(hashes, kind="stable")
         return cls(value[order], cost[order], code[order], hashes[order], place[order])
 
+    def first(self, count: int) -> "Users":
+        """The `count` users with the lowest hashes."""
+        return Users(
+            self.value[:count],
+            self.cost[:count],
+            self.code[:count],
+            self.hashes[:count],
+            self.place[:count],
+        )
+
     def choose(self, weight: float, tables: Tables) -> NDArray[np.int16]:
         """(m,) best levels, as a pass over the blocks finds them."""
         block = Block(self.value, self.cost, self.code, self.hashes)
@@ -83,6 +93,8 @@ class Query:
 
     weight: of the value in a score. tables: prices. units: of the sums.
     box: (g, p) half-widths of the prices by pattern; alpha, beta: the patterns (see rows.Rows).
+    tries: (j, p) in [-1, 1], other prices to try on the near users, as parts of the box.
+    split: whether what they choose is told apart by their level at the centre.
     salt, share: which part of the near users to bring along.
     """
 
@@ -92,32 +104,49 @@ class Query:
     box: FloatArray
     alpha: FloatArray
     beta: FloatArray
+    tries: FloatArray
+    split: bool
     salt: int
     share: float
 
 
 @dataclass(frozen=True)
 class Answer:
-    """value, cost: (g, a) int64 sums in units; count: (g, a) int64; all by chosen level.
+    """sums: (4, g, a) int64: value and cost in units, users, and value times h (see kernels).
 
+    tried: (j + 1, 4, cells, a) the same of the near users, at each try and last at the centre.
     ratios: (bins,) int64, near users by how near (kernels.scan_block). near: `share` of them.
     """
 
-    value: NDArray[np.int64]
-    cost: NDArray[np.int64]
-    count: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    tried: NDArray[np.int64]
     ratios: NDArray[np.int64]
     near: Users
+
+    @property
+    def value(self) -> NDArray[np.int64]:
+        """(g, a) value in units, by chosen level."""
+        return self.sums[0]
+
+    @property
+    def cost(self) -> NDArray[np.int64]:
+        """(g, a) cost in units, by chosen level."""
+        return self.sums[1]
+
+    @property
+    def count(self) -> NDArray[np.int64]:
+        """(g, a) users, by chosen level."""
+        return self.sums[2]
 
     @classmethod
     def merge(cls, parts: Iterable["Answer"]) -> "Answer":
         """The answer of all blocks together."""
         several = list(parts)
-        value, cost, count, ratios = (
+        sums, tried, ratios = (
             np.sum([getattr(part, name) for part in several], axis=0)
-            for name in ("value", "cost", "count", "ratios")
+            for name in ("sums", "tried", "ratios")
         )
-        return cls(value, cost, count, ratios, Users.merge([part.near for part in several]))
+        return cls(sums, tried, ratios, Users.merge([part.near for part in several]))
 
 
 class Source(Protocol):
@@ -136,15 +165,18 @@ class Source(Protocol):
     def scan(self, query: Query) -> Answer:
         """The merged answer of all blocks."""
 
-    def sample(self, share: float, salt: int) -> Users:
-        """The users whose salted hash is among the lowest `share` of all hashes."""
+    def sample(self, count: int) -> Users:
+        """The `count` users with the lowest hashes, or a few less."""
 
 
 def scan(block: Block, query: Query, number: int) -> Answer:
     """The answer of one block, whose number is noted with the near users."""
     groups, levels = query.tables.cost.shape
-    threads = numba.get_num_threads()
-    sums = np.zeros((threads, 3, groups, levels), dtype=np.int64)
+    threads, tries = numba.get_num_threads(), len(query.tries)
+    steps = query.tries[:, None, :] * query.box
+    sums = np.zeros((threads, 4, groups, levels), dtype=np.int64)
+    cells = groups * levels if query.split else groups
+    tried = np.zeros((threads, tries + 1 if tries else 0, 4, cells, levels), dtype=np.int64)
     ratios = np.zeros((threads, kernels.RATIO_BINS), dtype=np.int64)
     near = np.zeros(len(block), dtype=np.bool_)
     kernels.scan_block(
@@ -152,10 +184,12 @@ def scan(block: Block, query: Query, number: int) -> Answer:
         query.weight, query.tables.cost, query.tables.count,
         1.0 / query.units.value, 1.0 / query.units.cost,
         query.box, query.alpha, query.beta,
-        np.uint64(query.salt), kernels.share_threshold(query.share), sums, ratios, near,
+        query.tables.cost + steps @ query.alpha, query.tables.count + steps @ query.beta,
+        query.split, np.uint64(query.salt), kernels.share_threshold(query.share),
+        sums, tried, ratios, near,
     )  # fmt: skip
-    value, cost, count = sums.sum(axis=0)
-    return Answer(value, cost, count, ratios.sum(axis=0), Users.take(block, near, number))
+    users = Users.take(block, near, number)
+    return Answer(sums.sum(axis=0), tried.sum(axis=0), ratios.sum(axis=0), users)
 
 
 def choose(block: Block, weight: float, tables: Tables) -> NDArray[np.int16]:
@@ -194,12 +228,10 @@ class ArraySource:
         """The merged answer of all blocks."""
         return Answer.merge(scan(block, query, i) for i, block in enumerate(self.blocks))
 
-    def sample(self, share: float, salt: int) -> Users:
-        """The users whose salted hash is among the lowest `share` of all hashes."""
-        limit = kernels.share_threshold(share)
+    def sample(self, count: int) -> Users:
+        """The `count` users with the lowest hashes."""
+        hashes = np.concatenate([block.hashes for block in self.blocks])
+        top = np.partition(hashes, count - 1)[count - 1] if count < self.users else hashes.max()
         return Users.merge(
-            [
-                Users.take(block, kernels.sampled(block.hashes, np.uint64(salt), limit), i)
-                for i, block in enumerate(self.blocks)
-            ]
-        )
+            [Users.take(block, block.hashes <= top, i) for i, block in enumerate(self.blocks)]
+        ).first(count)

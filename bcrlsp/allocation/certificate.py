@@ -12,7 +12,8 @@ from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.kernels import JITTER
 from bcrlsp.allocation.rows import FloatArray, Rows
-from bcrlsp.allocation.search import Found, Objective
+from bcrlsp.allocation.objective import Objective
+from bcrlsp.allocation.search import Found
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def dual_bound(source: Source, rows: Rows, objective: Objective, found: Found) -
     of scores.
     """
     core = found.core
-    inside = core.share == 1.0
+    inside = found.whole
     prices = found.solution.prices if inside else found.centre
     total = Fraction(found.total)
     for price, used, limit in zip(prices, found.used, rows.rhs, strict=True):

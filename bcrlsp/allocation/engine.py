@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Certificate, certify
-from bcrlsp.allocation.core import NoFeasiblePoint
+from bcrlsp.allocation.program import NoFeasiblePoint
 from bcrlsp.allocation.infeasible import diagnose, name_row
 from bcrlsp.allocation.rounding import NoIntegralPoint, moves_of, round_levels
 from bcrlsp.allocation.rows import FloatArray, Rows, Tables
-from bcrlsp.allocation.search import Found, Objective, search
+from bcrlsp.allocation.objective import Objective
+from bcrlsp.allocation.search import Found, search
 from bcrlsp.allocation.settings import Search
 from bcrlsp.errors import UserError
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
-from bcrlsp.allocation.core import NoFeasiblePoint
+from bcrlsp.allocation.program import NoFeasiblePoint
 from bcrlsp.allocation.rows import Rows
-from bcrlsp.allocation.search import Objective, search
+from bcrlsp.allocation.objective import Objective
+from bcrlsp.allocation.search import search
 from bcrlsp.allocation.settings import Search
 
 

@@ -2,7 +2,7 @@
 
 The score of level a for a user of group g is
     weight * value[a] - (1 - JITTER * h) * (C[g, a] * cost[a] + N[g, a]),
-h in [0, 1) from the hash of the user's id. Equal scores: the cheaper level, then the lower one.
+h in [0, 1) from the mixed hash of the user's id. Equal scores: the cheaper level, then the lower one.
 JITTER lets users that are equal in all but their id change level one after the other as a price
 rises, in an order that the id alone fixes; what that costs is in the bound's slack.
 """
@@ -11,7 +11,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 JITTER = 2.0**-36
 RATIO_BINS = 48
@@ -47,28 +46,31 @@ def _score(value, cost, i, g, weight, damp, price_cost, price_count, score):  # 
 @numba.njit(cache=True, parallel=True)
 def scan_block(  # type: ignore[no-untyped-def]
     value, cost, code, hashes, weight, price_cost, price_count, per_value, per_cost,
-    box, alpha, beta, salt, threshold, sums, ratios, near,
+    box, alpha, beta, try_cost, try_count, split, salt, threshold, sums, tried, ratios, near,
 ):  # fmt: skip
     """Sums of the best choices under one price table, and who is close to choosing otherwise.
 
-    sums: (threads, 3, g, a) int64, adds up value, cost (in units) and users by chosen level.
+    sums: (threads, 4, g, a) int64, adds up value, cost (in units), users and value * h (in units)
+    by chosen level.
     box: (g, p) half-width of the prices by pattern. A user is near when some price in the box
     changes the choice: score lost <= Σ_p box * |change of w_p|; its ratio is the smallest of
     lost / that sum. ratios: (threads, bins) int64 counts ratios in (2^-(j+1), 2^-j].
-    near: (n,) bool, set for the near users whose salted hash is at most threshold.
+    try_cost, try_count: (j, g, a) tables inside the box. tried: (threads, j + 1, 4, cells, a) as
+    sums, of the near users alone, at each of these and last at the centre; a cell is a group or,
+    with split, a group and the level at the centre.
+    near: (n,) bool, set for the near users whose salted hash is below threshold.
     """
     n, levels = value.shape
-    threads = sums.shape[0]
+    threads, tries = sums.shape[0], try_cost.shape[0]
     for t in numba.prange(threads):
         score = np.empty(levels)
         for i in range(n * t // threads, n * (t + 1) // threads):
             g = code[i]
-            damp = 1.0 - JITTER * (np.float64(hashes[i] >> np.uint64(11)) * 2.0**-53)
+            h = np.float64(_mix(hashes[i]) >> np.uint64(11)) * 2.0**-53
+            damp = 1.0 - JITTER * h
             b = _score(value, cost, i, g, weight, damp, price_cost, price_count, score)
+            _add(sums[t], value, cost, i, g, b, h, per_value, per_cost)
             paid = np.float64(cost[i, b])
-            sums[t, 0, g, b] += np.int64(np.rint(np.float64(value[i, b]) * per_value))
-            sums[t, 1, g, b] += np.int64(np.ceil(paid * per_cost))
-            sums[t, 2, g, b] += 1
             ratio = np.inf
             for a in range(levels):
                 if a == b or score[a] == -np.inf:
@@ -85,7 +87,22 @@ def scan_block(  # type: ignore[no-untyped-def]
                 if ratio > 0.0:
                     j = min(j, int(np.floor(-np.log2(ratio))))
                 ratios[t, j] += 1
-                near[i] = _mix(hashes[i] ^ salt) <= threshold
+                near[i] = _mix(hashes[i] ^ salt) < threshold
+                cell = g * levels + b if split else g
+                if tries:
+                    _add(tried[t, tries], value, cost, i, cell, b, h, per_value, per_cost)
+                for j in range(tries):
+                    a = _score(value, cost, i, g, weight, damp, try_cost[j], try_count[j], score)
+                    _add(tried[t, j], value, cost, i, cell, a, h, per_value, per_cost)
+
+
+@numba.njit(cache=True, inline="always")
+def _add(sums, value, cost, i, cell, a, h, per_value, per_cost):  # type: ignore[no-untyped-def]
+    v = np.float64(value[i, a]) * per_value
+    sums[0, cell, a] += np.int64(np.rint(v))
+    sums[1, cell, a] += np.int64(np.ceil(np.float64(cost[i, a]) * per_cost))
+    sums[2, cell, a] += 1
+    sums[3, cell, a] += np.int64(np.rint(v * h))
 
 
 @numba.njit(cache=True, parallel=True)
@@ -97,7 +114,7 @@ def choose_block(  # type: ignore[no-untyped-def]
     for t in numba.prange(threads):
         score = np.empty(value.shape[1])
         for i in range(n * t // threads, n * (t + 1) // threads):
-            damp = 1.0 - JITTER * (np.float64(hashes[i] >> np.uint64(11)) * 2.0**-53)
+            damp = 1.0 - JITTER * (np.float64(_mix(hashes[i]) >> np.uint64(11)) * 2.0**-53)
             levels[i] = _score(
                 value, cost, i, code[i], weight, damp, price_cost, price_count, score
             )
@@ -161,22 +178,16 @@ def hash_numbers(hashes):  # type: ignore[no-untyped-def]
         hashes[i] = _mix(h)
 
 
-@numba.njit(cache=True)
-def sampled(hashes, salt, threshold):  # type: ignore[no-untyped-def]
-    """(n,) bool: users whose salted hash is at most threshold."""
-    chosen = np.empty(len(hashes), dtype=np.bool_)
-    for i in range(len(hashes)):
-        chosen[i] = _mix(hashes[i] ^ salt) <= threshold
-    return chosen
-
-
 def share_threshold(share: float) -> np.uint64:
-    """The salted hash below which `share` of all users lie; all of them for a share of 1."""
+    """The hash below which `share` of all users lie; none of them for a share of 0."""
     top = 2**64 - 1
     return np.uint64(top if share >= 1.0 else int(share * top))
 
 
-
-def damping(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """(n,) the factor on a user's prices, as the passes have it."""
-    return 1.0 - JITTER * ((hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+@numba.njit(cache=True)
+def damping(hashes):  # type: ignore[no-untyped-def]
+    """(n,) the factor on each user's prices, as the passes have it."""
+    damp = np.empty(len(hashes))
+    for i in range(len(hashes)):
+        damp[i] = 1.0 - JITTER * (np.float64(_mix(hashes[i]) >> np.uint64(11)) * 2.0**-53)
+    return damp

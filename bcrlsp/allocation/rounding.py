@@ -80,7 +80,7 @@ def round_levels(
 
 def _largest_part(core: Core, x: FloatArray) -> NDArray[np.int16]:
     part = np.zeros(core.users.value.shape)
-    part[core.user, core.level] = x * core.share
+    part[core.program.cell, core.level] = x * core.share
     part[np.arange(len(part)), core.base] = 1.0 - part.sum(axis=1)
     return np.argmax(part, axis=1).astype(np.int16)
 

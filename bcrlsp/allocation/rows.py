@@ -136,7 +136,8 @@ def compile_rows(
     sizes: (g,) users of each group. levels: number of levels. units: of the fixed-point sums.
     Raises UserError for a name used twice, an unknown group, column, level or measure.
     """
-    check_budgets(budgets, levels)
+    check_budgets(budgets)
+    _check_levels(budgets, levels)
     patterns: dict[tuple[bytes, bytes], int] = {}
     weights, rows = [], []
     for budget in budgets:
@@ -165,14 +166,18 @@ def compile_rows(
     )
 
 
-def check_budgets(budgets: Sequence[Budget], levels: int) -> None:
-    """Raises UserError for no budget, a name used twice, or a level that is not there."""
+def check_budgets(budgets: Sequence[Budget]) -> None:
+    """Raises UserError for anything but budgets with names of their own."""
     if isinstance(budgets, Budget) or not all(isinstance(b, Budget) for b in budgets):
         raise UserError(f"budgets is {budgets!r}; allowed: a list of Budget")
-    names = [budget.name for budget in budgets]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"two budgets are named {name!r}; give each a name of its own")
+    seen: set[str] = set()
+    for budget in budgets:
+        if budget.name in seen:
+            raise UserError(f"two budgets are named {budget.name!r}; give each a name of its own")
+        seen.add(budget.name)
+
+
+def _check_levels(budgets: Sequence[Budget], levels: int) -> None:
     for budget in budgets:
         for level in budget.levels or ():
             if not 0 <= level < levels:

@@ -1,15 +1,14 @@
 """The search for the prices.
 
 Near the optimal prices only few users are undecided. A pass at some prices gives the exact sums of
-everybody's best choices and the users that some price in a box around would move, or a share of
-them. The linear program of these few (core.py) gives better prices, and its answer to slightly
-other budgets says how far off they may still be: the next box. When the box is so small that all
-its users can be brought along, the program's optimum is the optimum for all users: whoever is not
-in it chooses the same at every price in the box. The start is the optimum of a sample, found in
-the same way.
+everybody's best choices, and what the users choose that some price in a box around would move. The
+linear program of these (core.py, tiers.py) gives better prices and a smaller box. When the box is
+so small that all its users can be brought to the driver, their program's optimum is the optimum for
+all users: whoever is not in it chooses the same at every price in the box. The start is the optimum
+of a sample, found in the same way.
 
-The idea is that of sifting (Bixby, Gregory, Lustig, Marsten, Shanno 1992) with sampled columns and
-the exact dual function of the Lagrangian relaxation of the budgets.
+This is Dantzig-Wolfe decomposition with many columns a pass and a trust region, and at the end
+sifting (Bixby, Gregory, Lustig, Marsten, Shanno 1992) on the columns that are left.
 """
 
 from dataclasses import dataclass, replace
@@ -18,77 +17,39 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.allocation.blocks import Answer, ArraySource, Query, Source, Users
-from bcrlsp.allocation.core import Core, CoreSolution, NoFeasiblePoint, build_core, solve_core
-from bcrlsp.allocation.kernels import damping
-from bcrlsp.allocation.rows import FloatArray, Rows, Tables
+from bcrlsp.allocation.blocks import Answer, ArraySource, Source
+from bcrlsp.allocation.core import Core
+from bcrlsp.allocation.local import Local, Plan, splits
+from bcrlsp.allocation.objective import Objective
+from bcrlsp.allocation.program import NoFeasiblePoint, ProgramSolution
+from bcrlsp.allocation.rows import FloatArray, Rows
 from bcrlsp.allocation.settings import Search
+from bcrlsp.allocation.tiers import tries_of
 
-# Standard errors that a sampled budget is moved by to see how far its price may be off.
 _DEVIATIONS = 3.0
 _MARGIN = 1.5
-_NARROWEST = 1e-3
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is maximised: weight * value - cost[g, a] * cost - count[g, a], summed over users."""
-
-    weight: float
-    tables: Tables
-
-    @classmethod
-    def value(cls, groups: int, levels: int) -> "Objective":
-        """The sum of values."""
-        return cls(1.0, Tables(np.zeros((groups, levels)), np.zeros((groups, levels))))
-
-    def priced(self, tables: Tables) -> Tables:
-        """The price tables of a pass: this objective's own and the rows'."""
-        return Tables(self.tables.cost + tables.cost, self.tables.count + tables.count)
-
-    def merit(self, users: Users) -> FloatArray:
-        """(m, a) each level's part of the objective; -inf where it is not allowed."""
-        paid = self.tables.cost[users.code] * users.cost + self.tables.count[users.code]
-        banned = np.isneginf(users.value)
-        return np.where(banned, -np.inf, self.weight * np.where(banned, 0.0, users.value) - paid)
-
-    def total(self, answer: Answer, source: Source) -> Fraction:
-        """The objective of the choices of a pass, exactly."""
-        units = source.units
-        total = Fraction(self.weight) * int(answer.value.sum()) * Fraction(units.value)
-        for g, a in np.argwhere(self.tables.cost):
-            paid = Fraction(float(self.tables.cost[g, a])) * int(answer.cost[g, a])
-            total -= paid * Fraction(units.cost)
-        for g, a in np.argwhere(self.tables.count):
-            total -= Fraction(float(self.tables.count[g, a])) * int(answer.count[g, a])
-        return total
-
-    def scale(self, source: Source) -> float:
-        """The largest size of one user's part."""
-        return (
-            self.weight * source.scale
-            + float(np.abs(self.tables.cost).max(initial=0.0)) * source.top_cost
-            + float(np.abs(self.tables.count).max(initial=0.0))
-        )
+_NARROWEST, _WIDEST = 0.02, 0.6
+_SAMPLED_USERS = 300
 
 
 @dataclass(frozen=True)
 class Found:
-    """The last pass, its prices and the program of its near users, all of which are in it.
+    """The last pass, at the prices `centre` (k,), and the program of its near users.
 
-    centre: (k,) prices of the pass. solution.prices: the optimal ones. used: exact usage of the
-    rows in the pass, total: its objective. passes: over all users. complete: whether the
+    solution.prices: the optimal prices. used: exact usage of the rows in the pass, total: its
+    objective. passes: over all users. whole: whether all near users are in the core and the
+    prices in the box, so that all others choose alike at both; complete: whether moreover the
     program's optimum is the optimum for all users.
     """
 
     centre: FloatArray
-    box: FloatArray
     answer: Answer
     used: list[Fraction]
     total: Fraction
     core: Core
-    solution: CoreSolution
+    solution: ProgramSolution
     passes: int
+    whole: bool
     complete: bool
 
 
@@ -104,192 +65,140 @@ def search(
 
     start: (k,) prices to begin at, such as yesterday's. Raises NoFeasiblePoint.
     """
-    if source.users <= settings.direct_users:
-        endless = np.full(len(rows), np.inf)
-        return _Pass(source, rows, objective, np.zeros(len(rows)), endless, 1.0, depth).found(1)
+    none = np.zeros((0, len(rows.alpha)))
+    shape = (len(source.sizes), len(rows.alpha))
+    if source.users <= settings.direct_users or len(rows) == 0:
+        width = np.inf if len(rows) else 0.0
+        plan = Plan(np.zeros(len(rows)), np.full(shape, width), 1.0, none, depth)
+        return _found(Local(source, rows, objective, plan), 1)
     step = _price_scale(source, rows, objective)
     if start is None:
         centre, box = _from_sample(source, rows, objective, settings, step, depth)
     else:
-        centre, box = start, 0.05 * start + 1e-3 * step
+        centre, box = start, rows.by_pattern(0.05 * start + 1e-3 * step)
+    cells = shape[0] * (objective.levels if splits(rows) else 1)
+    sampled = splits(rows) and settings.core_users >= _SAMPLED_USERS * shape[0]
+    tries = none if sampled else tries_of(shape[1], cells, objective.levels)
+    smallest = 1e-6 * rows.by_pattern(step)
     expected = float(source.users)
-    clips = np.zeros(len(rows))
     for number in range(1, settings.max_passes + 1):
         share = min(1.0, settings.core_users / max(expected, 1.0))
-        here = _Pass(source, rows, objective, centre, box, share, 64 * depth + number)
+        share = share if sampled or share == 1.0 else 0.0
+        plan = Plan(centre, box, share, tries, 64 * depth + number)
+        here = Local(source, rows, objective, plan)
         if here.hopeless:
             raise NoFeasiblePoint
-        solution = here.solve(0.0)
-        clipped = solution.clipped
-        near = int(here.answer.ratios.sum())
+        by_user = share == 1.0 or sampled
+        program = here.core.program if by_user else here.tiers()
+        solution = here.solve(program)
+        clipped = _clipped(here, solution)
         if share == 1.0 and not clipped.any():
-            break
-        spread = _MARGIN * here.uncertainty(solution)
-        wider = np.maximum(2.0 * box, 1e-6 * step) * 2.0**clips
-        clips = np.where(clipped, clips + 1, 0)
-        narrow = np.clip(spread, _NARROWEST * box, box)
-        ratio = float(np.max(narrow / np.where(box > 0, box, np.inf), initial=0.0))
-        # A box that holds as many users as the core may leaves more of them to fill budgets with.
-        ratio = max(ratio, _widest(here.answer.ratios, settings.core_users // 2))
+            return _found(here, number)
+        if share == 1.0:
+            narrow = box
+        elif sampled:
+            narrow = np.clip(_MARGIN * here.uncertainty(solution), 1e-3 * box, box)
+        else:
+            narrow = _bracket(here, solution)
+        wide = np.maximum(3.0 * box, smallest)
+        ratio = float(np.average(narrow.max(axis=1) / np.maximum(box.max(axis=1), 1e-300), weights=source.sizes))
+        ratio = 1.0 if clipped.any() else max(ratio, _part(here.answer.ratios, settings.core_users // 2))
+        expected = 1.25 * _within(here.answer.ratios, ratio)
         if clipped.any():
-            # Rows at the end of their box have further to go; the others keep theirs.
-            ratio = 1.0
-        expected = _within(here.answer.ratios, ratio) if near else 0.0
-        if clipped.any():
-            expected = max(expected, near) * 2.0
-        box = np.where(clipped, wider, np.minimum(np.maximum(narrow, ratio * box), box))
+            expected = max(expected, 3.0 * here.near, 1.0)
+        box = np.where(clipped, wide, np.minimum(np.maximum(narrow, ratio * box), box))
         centre = solution.prices
-    return here.found(number)
+    return _found(here, number)
 
 
-class _Pass:
-    """One pass over the users at `centre` and the program of the near users."""
+def _found(here: Local, passes: int) -> Found:
+    whole = here.plan.share == 1.0
+    solution = here.solve(here.core.program)
+    inside = bool(np.all(np.abs(here.met(solution.prices)) <= here.plan.box))
+    clipped = bool(solution.clipped.any())
+    return Found(
+        here.plan.centre, here.answer, here.used, here.total, here.core, solution, passes,
+        whole and inside, whole and inside and not clipped,
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        source: Source,
-        rows: Rows,
-        objective: Objective,
-        centre: FloatArray,
-        box: FloatArray,
-        share: float,
-        salt: int,
-    ) -> None:
-        self.source, self.rows, self.objective = source, rows, objective
-        self.centre, self.box = centre, box
-        self.tables = objective.priced(rows.tables(centre))
-        finite = bool(np.all(np.isfinite(box)))
-        widths = rows.by_pattern(np.where(np.isfinite(box), box, 0.0))
-        query = Query(
-            objective.weight, self.tables, source.units, widths, rows.alpha, rows.beta, salt, share
-        )
-        self.answer = source.scan(query)
-        users = self.answer.near if finite else source.sample(1.0, salt)
-        self.used = rows.usage(self.answer.cost, self.answer.count, source.units.cost)
-        self.total = objective.total(self.answer, source)
-        self.room = np.array([float(Fraction(float(b)) - u) for b, u in zip(rows.rhs, self.used, strict=True)])
-        base = users.choose(objective.weight, self.tables)
-        merit = objective.merit(users)
-        score = _score(users, objective.weight, self.tables)
-        near = _near(rows, users, base, score, widths) if finite else merit > -np.inf
-        self.core = build_core(rows, users, base, merit, score, near, share)
 
-    @property
-    def hopeless(self) -> bool:
-        """Whether the dual function lies below every possible objective: no choice is feasible."""
-        dual = self.total + sum(
-            (Fraction(float(y)) * Fraction(float(r)) for y, r in zip(self.centre, self.room, strict=True)),
-            Fraction(0),
-        )
-        return float(dual) < -2.0 * self.source.users * self.objective.scale(self.source)
+def _clipped(here: Local, solution: ProgramSolution) -> NDArray[np.bool_]:
+    """(g, p) where the prices would leave the box or have."""
+    rows = here.rows
+    beyond = np.abs(here.met(solution.prices)) > here.plan.box * (1.0 + 1e-9)
+    return beyond | (rows.by_pattern(solution.clipped.astype(np.float64)) > 0.0)
 
-    def solve(self, moved: FloatArray | float) -> CoreSolution:
-        """The program with its room moved by `moved` (k,)."""
-        return solve_core(self.core, self.room + moved, self.centre, self.box)
 
-    def uncertainty(self, solution: CoreSolution) -> FloatArray:
-        """(k,) how far the prices may be off because only a share of the near users is known."""
-        share = self.core.share
-        squared = self.core.use.multiply(self.core.use)
-        moved = (np.minimum(solution.x * share, 1.0) @ squared) if len(solution.x) else 0.0
-        step = abs(self.core.use).max(axis=0).toarray().ravel() if len(solution.x) else 0.0
-        deviation = _DEVIATIONS * np.sqrt((1.0 - share) * np.asarray(moved)) / share + step / share
-        prices = np.array([self.solve(sign * deviation).prices for sign in (-1.0, 1.0)])
-        return np.max(np.abs(prices - solution.prices), axis=0)
-
-    def found(self, passes: int) -> Found:
-        """What the search hands on, solved without sampling."""
-        solution = self.solve(0.0)
-        return Found(
-            self.centre, self.box, self.answer, self.used, self.total, self.core, solution, passes,
-            complete=self.core.share == 1.0 and not bool(solution.clipped.any()),
-        )  # fmt: skip
+def _bracket(here: Local, solution: ProgramSolution) -> FloatArray:
+    """(g, p) the distance from the prices to the tries around them."""
+    box, tries = here.plan.box, here.plan.tries
+    place = here.met(solution.prices) / np.where(box > 0.0, box, 1.0)
+    if tries.shape[1] == 1:
+        stops = np.sort(np.concatenate([[-1.0, 0.0, 1.0], tries[:, 0]]))
+        after = np.clip(np.searchsorted(stops, place, side="right"), 1, len(stops) - 1)
+        off = np.maximum(stops[after] - place, place - stops[after - 1])
+        return np.clip(1.05 * off, 0.0, 1.0) * box
+    groups = len(box)
+    mix = np.reshape(solution.x, (groups, -1, len(tries)))
+    stay = 1.0 - mix.sum(axis=2)
+    used = (mix > 1e-9).any(axis=1)
+    off = np.abs(tries[None, :, :] - place[:, None, :])
+    off = np.where(used[:, :, None], off, 0.0).max(axis=1)
+    off = np.where((stay > 1e-9).any(axis=1)[:, None], np.maximum(off, np.abs(place)), off)
+    return np.clip(off, _NARROWEST, _WIDEST) * box
 
 
 def _from_sample(
     source: Source, rows: Rows, objective: Objective, settings: Search, step: FloatArray, depth: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Prices and box from the optimum of a sample, solved for three sizes of the budgets."""
+    """Prices (k,) and box (g, p) from the optimum of a sample, for three sizes of the budgets."""
     size = settings.sample_users
     if source.users < 4 * size:
         size = settings.direct_users
-    share = min(1.0, size / source.users)
-    users = source.sample(share, salt=2**32 + depth)
-    if len(users) == 0:
-        return np.zeros(len(rows)), step
-    sample = ArraySource.of_sample(users, source)
-    share = sample.users / source.users
-    smaller = rows.scaled(share, sample.sizes)
+    sample = ArraySource.of_sample(source.sample(size), source)
+    smaller = rows.scaled(sample.users / source.users, sample.sizes)
     try:
         middle = search(sample, smaller, objective, settings, depth=depth + 1)
     except NoFeasiblePoint:
-        return np.zeros(len(rows)), step
+        return np.zeros(len(rows)), rows.by_pattern(step)
     deviation = _DEVIATIONS * _sampling_error(smaller, middle.answer, source)
-    prices = [middle.solution.prices]
+    centre = middle.solution.prices
+    far = np.zeros(len(rows))
     for sign in (-1.0, 1.0):
         moved = replace(smaller, rhs=smaller.rhs + sign * deviation)
         try:
-            found = search(sample, moved, objective, settings, prices[0], depth + 1)
-            prices.append(found.solution.prices)
+            other = search(sample, moved, objective, settings, centre, depth + 1)
+            far = np.maximum(far, np.abs(other.solution.prices - centre))
         except NoFeasiblePoint:
-            prices.append(prices[0] + step)
-    spread = np.max(np.abs(np.array(prices) - prices[0]), axis=0)
-    return prices[0], _MARGIN * spread + 1e-9 * step
+            far = np.maximum(far, step)
+    return centre, rows.by_pattern(_MARGIN * far + 1e-9 * step)
 
 
 def _sampling_error(rows: Rows, answer: Answer, source: Source) -> FloatArray:
     """(k,) standard error of a sample's usage of each row, from its second moments by level."""
-    count = np.maximum(answer.count, 1)
-    mean = answer.cost * source.units.cost / count
+    mean = answer.cost * source.units.cost / np.maximum(answer.count, 1)
     squared = np.zeros(len(rows))
     for k in range(len(rows)):
         p = rows.pattern[k]
         one = rows.alpha[p] * mean + rows.beta[p]
         squared[k] = np.sum((answer.count * one**2)[rows.member[k]])
-    return np.sqrt(squared)
+    return np.asarray(np.sqrt(squared))
 
 
 def _price_scale(source: Source, rows: Rows, objective: Objective) -> FloatArray:
     """(k,) a price at which nobody would use the row: objective over consumption."""
-    use = rows.alpha.max(axis=1) * source.top_cost + rows.beta.max(axis=1)
-    use = use[rows.pattern] if len(rows) else np.zeros(0)
+    use = (rows.alpha.max(axis=1) * source.top_cost + rows.beta.max(axis=1))[rows.pattern]
     scale = objective.scale(source) or 1.0
-    return scale / np.where(use > 0, use, 1.0)
-
-
-def _score(users: Users, weight: float, tables: Tables) -> FloatArray:
-    """(m, a) scores as the compiled pass has them."""
-    paid = tables.cost[users.code] * users.cost + tables.count[users.code]
-    banned = np.isneginf(users.value)
-    return np.where(
-        banned,
-        -np.inf,
-        weight * np.where(banned, 0.0, users.value) - damping(users.hashes)[:, None] * paid,
-    )
-
-
-def _near(
-    rows: Rows, users: Users, base: NDArray[np.int16], score: FloatArray, widths: FloatArray
-) -> NDArray[np.bool_]:
-    """(m, a) levels that some price in the box (twice as wide) makes better than the base."""
-    everyone = np.arange(len(users))
-    weights = rows.weights(users.cost)
-    change = np.abs(weights - weights[everyone, :, base][:, :, None])
-    reach = np.einsum("mp,mpa->ma", widths[users.code], change)
-    return np.asarray(score[everyone, base][:, None] - score <= 2.0 * reach)
+    return np.asarray(scale / np.where(use > 0.0, use, 1.0))
 
 
 def _within(ratios: NDArray[np.int64], ratio: float) -> float:
-    """About how many users are within `ratio` times the box."""
-    if ratio <= 0.0:
-        return float(ratios[-1])
-    j = int(np.clip(np.floor(-np.log2(min(ratio, 1.0))), 0, len(ratios) - 1))
+    """About how many users are within `ratio` times the box: a power of two upwards."""
+    j = int(np.clip(np.floor(-np.log2(min(max(ratio, 1e-30), 1.0))), 0, len(ratios) - 1))
     return float(ratios[j:].sum())
 
 
-def _widest(ratios: NDArray[np.int64], users: int) -> float:
+def _part(ratios: NDArray[np.int64], users: int) -> float:
     """The largest part of the box, a power of two, that holds at most `users`."""
-    outside = np.cumsum(ratios[::-1])[::-1]
-    inside = np.flatnonzero(outside <= users)
+    inside = np.flatnonzero(np.cumsum(ratios[::-1])[::-1] <= users)
     return float(2.0 ** -int(inside[0])) if len(inside) else 0.0
-

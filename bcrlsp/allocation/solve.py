@@ -57,7 +57,7 @@ def solve(
         raise UserError("there are no users; give value and cost at least one row")
     if not isinstance(partitions, int) or partitions < 1:
         raise UserError(f"partitions is {partitions!r}; allowed: a whole number of at least 1")
-    check_budgets(budgets, levels)
+    check_budgets(budgets)
     if allowed is not None:
         values, costs = masked(values, costs, np.asarray(allowed))
     stats = inspect(values, costs, lambda row: f"row {row}")

@@ -1,0 +1,64 @@
+"""What is maximised, before prices."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from bcrlsp.allocation.blocks import Answer, Source, Users
+from bcrlsp.allocation.kernels import damping
+from bcrlsp.allocation.rows import FloatArray, Tables
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is maximised: weight * value - cost[g, a] * cost - count[g, a], summed over users."""
+
+    weight: float
+    tables: Tables
+
+    @classmethod
+    def value(cls, groups: int, levels: int) -> "Objective":
+        """The sum of values."""
+        return cls(1.0, Tables(np.zeros((groups, levels)), np.zeros((groups, levels))))
+
+    @property
+    def levels(self) -> int:
+        """Number of levels."""
+        return self.tables.cost.shape[1]
+
+    def score(self, users: Users, tables: Tables) -> FloatArray:
+        """(m, a) scores under `tables`, as the compiled passes have them."""
+        paid = tables.cost[users.code] * users.cost + tables.count[users.code]
+        banned = np.isneginf(users.value)
+        worth = self.weight * np.where(banned, 0.0, users.value)
+        return np.where(banned, -np.inf, worth - damping(users.hashes)[:, None] * paid)
+
+    def priced(self, tables: Tables) -> Tables:
+        """The price tables of a pass: this objective's own and the rows'."""
+        return Tables(self.tables.cost + tables.cost, self.tables.count + tables.count)
+
+    def merit(self, users: Users) -> FloatArray:
+        """(m, a) each level's part of the objective; -inf where it is not allowed."""
+        paid = self.tables.cost[users.code] * users.cost + self.tables.count[users.code]
+        banned = np.isneginf(users.value)
+        return np.where(banned, -np.inf, self.weight * np.where(banned, 0.0, users.value) - paid)
+
+    def total(self, answer: Answer, source: Source) -> Fraction:
+        """The objective of the choices of a pass, exactly."""
+        units = source.units
+        total = Fraction(self.weight) * int(answer.value.sum()) * Fraction(units.value)
+        for g, a in np.argwhere(self.tables.cost):
+            paid = Fraction(float(self.tables.cost[g, a])) * int(answer.cost[g, a])
+            total -= paid * Fraction(units.cost)
+        for g, a in np.argwhere(self.tables.count):
+            total -= Fraction(float(self.tables.count[g, a])) * int(answer.count[g, a])
+        return total
+
+    def scale(self, source: Source) -> float:
+        """The largest size of one user's part."""
+        return (
+            self.weight * source.scale
+            + float(np.abs(self.tables.cost).max(initial=0.0)) * source.top_cost
+            + float(np.abs(self.tables.count).max(initial=0.0))
+        )

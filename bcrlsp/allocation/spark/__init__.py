@@ -1,0 +1,1 @@
+"""The budget linear program over Spark DataFrames, Spark Connect included."""

@@ -1,0 +1,97 @@
+"""`allocate`: an allocation of the users of a DataFrame."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from bcrlsp.allocation.budget import Budget
+from bcrlsp.allocation.certificate import Certificate
+from bcrlsp.allocation.engine import run
+from bcrlsp.allocation.rows import check_budgets, compile_rows
+from bcrlsp.allocation.settings import Search
+from bcrlsp.allocation.spark.build import Layout
+from bcrlsp.allocation.spark.file_store import FileStore
+from bcrlsp.allocation.spark.source import SparkSource
+from bcrlsp.allocation.spark.stores import Store
+from bcrlsp.errors import DataError, UserError
+
+_OWN = ("user_id", "value", "cost", "allowed")
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """decisions: user_id (as in scores), level int, value double, cost double; it reads the blocks
+    and can be read again until `release`. certificate: what proves it."""
+
+    decisions: DataFrame
+    certificate: Certificate
+    store: Store
+
+    def release(self) -> None:
+        """Deletes the blocks; the decisions cannot be read any more."""
+        self.store.release()
+
+
+def allocate(
+    scores: DataFrame,
+    budgets: Sequence[Budget],
+    *,
+    store: Store | str | None = None,
+    groups: str | Sequence[str] | None = None,
+    warm_start: Mapping[str, float] | None = None,
+    settings: Search | None = None,
+    block_users: int = 65_536,
+) -> Allocation:
+    """Levels that maximise the sum of values within the budgets.
+
+    scores: user_id (of any simple type, unique), value array<float>, cost array<float>, one entry a
+        level, costs at least 0; optionally allowed array<boolean>; group columns.
+    store: where the blocks live: a folder that driver and workers see, a FileStore or a DeltaStore;
+        None for a temporary folder of this machine. The scores are evaluated once.
+    groups: the group column, or several; None for every column that is not one of the above.
+    warm_start: {budget: price} to begin at, such as yesterday's prices.
+    block_users: users of a block.
+
+    The levels are those of `solve` with the same scores and the users' ids, whatever the
+    partitions. Raises UserError for scores that cannot be worked with and InfeasibleBudgetError.
+    """
+    columns = _group_columns(scores, groups)
+    layout = Layout(tuple(columns), "allowed" in scores.columns, block_users)
+    check_budgets(budgets)
+    if not isinstance(store, Store):
+        root = store or tempfile.mkdtemp(prefix="bcrlsp-")
+        store = FileStore(scores.sparkSession, root)
+    wanted = ["user_id", "value", "cost", *(["allowed"] if layout.allowed else []), *columns]
+    try:
+        source = SparkSource(store, store.build(scores.select(*wanted), layout))
+        rows = compile_rows(
+            budgets, columns, source.keys, source.sizes, source.levels, source.units
+        )
+        outcome = run(source, rows, budgets, settings or Search(), warm_start)
+    except BaseException:
+        store.release()
+        raise
+    user_type = scores.schema["user_id"].dataType.simpleString()
+    decisions = source.decisions(outcome.tables, outcome.place, outcome.levels, user_type)
+    return Allocation(decisions, outcome.certificate, store)
+
+
+def _group_columns(scores: DataFrame, groups: str | Sequence[str] | None) -> list[str]:
+    """Names of the group columns. Raises UserError for a column that is not there."""
+    for name in _OWN[:3]:
+        if name not in scores.columns:
+            raise DataError(
+                f"scores has no column {name}; its columns are {', '.join(scores.columns)}"
+            )
+    others = [name for name in scores.columns if name not in _OWN]
+    if groups is None:
+        return others
+    named = [groups] if isinstance(groups, str) else list(groups)
+    for name in named:
+        if name not in others:
+            raise UserError(
+                f"groups names column {name!r}; allowed: {', '.join(others) or 'none'}"
+            )
+    return named

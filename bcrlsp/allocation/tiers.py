@@ -1,0 +1,59 @@
+"""The program of many users at once: what whole cells choose at other prices that were tried.
+
+The exact sums of what the near users of a cell choose at a few prices in the box are columns in
+the sense of Dantzig and Wolfe (1960): a mix of them is a fractional choice that every cell can
+make. Nothing is sampled, so that one pass narrows a price down to the distance of two tries.
+"""
+
+import numpy as np
+from scipy import sparse
+from scipy.stats import qmc
+
+from bcrlsp.allocation.blocks import Answer
+from bcrlsp.allocation.fixed import Units
+from bcrlsp.allocation.kernels import JITTER
+from bcrlsp.allocation.program import Program
+from bcrlsp.allocation.rows import FloatArray, Rows, Tables
+
+_SUMS = 4_000_000
+
+
+def tries_of(patterns: int, cells: int, levels: int) -> FloatArray:
+    """(j, p) prices to try, as parts of the box: evenly spread."""
+    room = max(4, _SUMS // (4 * cells * levels * 8))
+    if patterns == 1:
+        half = min(32, room // 2)
+        steps = np.arange(1, half + 1) / half
+        return np.concatenate([-steps[::-1], steps])[:, None]
+    count = min(64, room)
+    ends = np.concatenate([np.eye(patterns), -np.eye(patterns)]) * 0.5
+    inner = 2.0 * qmc.Halton(patterns, scramble=False).random(max(count - len(ends), 1) + 1)[1:] - 1.0
+    return np.concatenate([ends, inner])
+
+
+def build_tiers(
+    rows: Rows, answer: Answer, centre: FloatArray, weight: float, own: Tables, units: Units
+) -> Program:
+    """The program over what the near users were seen to choose.
+
+    centre: (k,) prices of the pass. weight, own: the objective, see search.Objective.
+    Variable j of cell c, in the order c * tries + j, is try j.
+    """
+    change = (answer.tried[:-1] - answer.tried[-1]).astype(np.float64)
+    tries, _, cells, levels = change.shape
+    group = np.arange(cells) // (cells // len(rows.sizes))
+    change = np.swapaxes(change, 0, 2).reshape(cells, 4, tries, levels)
+    value, cost, count = change[:, 0] * units.value, change[:, 1] * units.cost, change[:, 2]
+    jitter = change[:, 3] * (units.value * JITTER)
+    gain = weight * (value + jitter).sum(axis=2)
+    gain -= (own.cost[group][:, None] * cost + own.count[group][:, None] * count).sum(axis=2)
+    used = cost @ rows.alpha.T + count @ rows.beta.T
+    met = rows.by_pattern(rows.sign * centre)[group]
+    net = gain - np.einsum("cp,cjp->cj", met, used)
+    member = rows.sparse_member()[np.repeat(group, tries)]
+    use = sparse.csr_matrix((cells * tries, len(rows)))
+    for p in range(len(rows.alpha)):
+        mine = sparse.diags_array((rows.pattern == p).astype(np.float64))
+        use = use + sparse.diags_array(used[:, :, p].ravel()) @ member @ mine
+    cell = np.repeat(np.arange(cells), tries)
+    return Program(cells, cell, net.ravel(), sparse.csr_matrix(use), 1.0)
