@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from bcrlsp.experiments.rollout import Player
 from bcrlsp.experiments.scene import Scene
@@ -16,19 +16,21 @@ class Recipe:
     """How a policy is trained from the log.
 
     name: of the recipe, by which the experiment's settings may change it.
-    algorithm: an entry of the registry of algorithms. gamma: discount a period; None: the default.
+    algorithm: an entry of the registry of algorithms.
+    fit: training settings that follow from the scene's mean budget; None: there are none, and one
+        policy serves all budgets.
     """
 
     name: str
     algorithm: str
-    gamma: float | None = None
+    fit: Callable[[Scene, Judge], dict[str, Any]] | None = None
 
 
 class Workshop(Protocol):
     """Trains policies from the log of the present case, each once."""
 
-    def policy(self, recipe: Recipe) -> Policy:
-        """The policy that a recipe gives."""
+    def policy(self, recipe: Recipe, scene: Scene, judge: Judge) -> Policy:
+        """The policy that a recipe gives, for the scene's budget where it depends on it."""
 
 
 @dataclass(frozen=True)

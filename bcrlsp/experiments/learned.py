@@ -12,7 +12,7 @@ def budgeted(title: str, recipe: Recipe) -> Contender:
     """Learned values and expected costs, and the budget program of each period over them."""
 
     def prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-        policy, allocator = workshop.policy(recipe), Allocator()
+        policy, allocator = workshop.policy(recipe, scene, judge), Allocator()
 
         def decide(view: View) -> Decision:
             states = view.states
@@ -30,7 +30,7 @@ def unbudgeted(title: str, recipe: Recipe) -> Contender:
     """Everybody gets the level of the largest learned value, whatever it costs."""
 
     def prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-        policy = workshop.policy(recipe)
+        policy = workshop.policy(recipe, scene, judge)
 
         def decide(view: View) -> Decision:
             states = view.states

@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bcrlsp.errors import ConfigError
 from bcrlsp.evaluation import ESTIMATORS
 from bcrlsp.experiments.cells import Cells
-from bcrlsp.experiments.contender import CONTENDERS
+from bcrlsp.experiments.contender import CONTENDERS, Recipe
 from bcrlsp.experiments.ope import judge_estimators
 from bcrlsp.experiments.results import Played, Results
 from bcrlsp.experiments.rollout import play_scene
@@ -21,6 +21,7 @@ from bcrlsp.experiments.targets import Target, near_the_log, of_policy
 from bcrlsp.experiments.training import Logs, LogWorkshop
 from bcrlsp.market.settings import Settings as MarketSettings
 from bcrlsp.periods import Calendar
+from bcrlsp.policies import Policy
 
 Say = Callable[[str], None]
 
@@ -89,10 +90,13 @@ def _targets(settings: Settings, logs: Logs, case: Case, world: World) -> list[T
                 "a contender that is trained, such as cql, or null"
             )
         workshop = logs.workshop(case.market, case.log_users, world.seed)
-        key = workshop.key(contender.recipe)
-        targets.append(
-            of_policy(contender.title, key, partial(workshop.policy, contender.recipe), world)
-        )
+        key = workshop.key(contender.recipe, world)
+
+        def load(recipe: Recipe = contender.recipe) -> Policy:
+            scene = Scene(world)
+            return workshop.policy(recipe, scene, Judge(scene))
+
+        targets.append(of_policy(contender.title, key, load, world))
     return targets
 
 
@@ -116,7 +120,7 @@ def _case(
         title = contender.title
         key = {"world": world.key, "contender": name}
         if contender.recipe is not None:
-            key["policy"] = workshop.key(contender.recipe)
+            key["policy"] = workshop.key(contender.recipe, world)
 
         def compute(name: str = name, title: str = title) -> dict[str, Any]:
             scene, judge = scenes.get(world)

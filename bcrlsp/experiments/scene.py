@@ -52,14 +52,21 @@ class World:
     def key(self) -> dict[str, Any]:
         """The same as JSON types."""
         return {
+            **self.budget_key,
+            "calendar": [self.calendar.origin.isoformat(), self.calendar.length.total_seconds()],
+            "periods": self.periods,
+            "swing": self.swing,
+        }
+
+    @property
+    def budget_key(self) -> dict[str, Any]:
+        """What the mean budget depends on, as JSON types."""
+        return {
             "market": self.market.model_dump(mode="json"),
             "amounts": list(self.amounts),
-            "calendar": [self.calendar.origin.isoformat(), self.calendar.length.total_seconds()],
             "users": self.users,
             "warmup": self.warmup,
-            "periods": self.periods,
             "budget": self.budget,
-            "swing": self.swing,
             "seed": self.seed,
         }
 
@@ -118,7 +125,12 @@ class Scene:
         world = self.world
         strays = stream(world.seed, BUDGET).uniform(-1, 1, world.periods) * world.swing
         shares = 1 + strays
-        return np.asarray(world.budget * self.logged_spend * shares / shares.mean())
+        return np.asarray(self.mean_budget * shares / shares.mean())
+
+    @property
+    def mean_budget(self) -> float:
+        """Mean of `budgets`: it depends on `World.budget_key` alone."""
+        return self.world.budget * self.logged_spend
 
     @cached_property
     def carry(self) -> Carry:

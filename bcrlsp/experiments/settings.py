@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+_LEARNERS = ("cql", "myopic", "bcorle")
+
 
 class OpeSettings(BaseModel, extra="forbid", frozen=True):
     """How off-policy evaluation is judged against the simulated truth."""
@@ -72,8 +74,8 @@ class Settings(BaseModel, extra="forbid", frozen=True):
         description="largest distance of realised spend from the budget that counts as equal",
     )
     training: dict[str, dict[str, Any]] = Field(
-        {"cql": {"updates": 12_000}, "myopic": {"updates": 12_000}},
-        description="changes to the training settings, by recipe: cql, myopic, bcrlsp",
+        {name: {"updates": 12_000} for name in _LEARNERS},
+        description="changes to the training settings, by recipe: cql, myopic, bcorle, bcrlsp",
     )
     ope: OpeSettings = Field(OpeSettings(), description="how estimators are judged")
 
@@ -89,7 +91,7 @@ def quick(settings: Settings) -> Settings:
             "noises": (),
             "budgets": (0.5, 1.0, 2.0),
             "swept": ("bcrlsp",),
-            "training": {name: {"updates": 1_500} for name in ("cql", "myopic")},
+            "training": {name: {"updates": 1_500} for name in _LEARNERS},
             "ope": settings.ope.model_copy(
                 update={"repetitions": 5, "users": 500, "truth_users": 20_000}
             ),

@@ -10,7 +10,8 @@ from bcrlsp.errors import ConfigError
 from bcrlsp.experiments.cells import key_hash
 from bcrlsp.experiments.contender import Recipe
 from bcrlsp.experiments.log import log_transitions
-from bcrlsp.experiments.scene import LOG, TRAINING, stream
+from bcrlsp.experiments.scene import LOG, TRAINING, Scene, World, stream
+from bcrlsp.experiments.scoring import Judge
 from bcrlsp.experiments.settings import Settings
 from bcrlsp.features import default_feature_set
 from bcrlsp.learning import Settings as TrainingSettings
@@ -64,49 +65,52 @@ class LogWorkshop:
     def __init__(self, logs: Logs, simulation: Simulation, seed: int) -> None:
         self._logs, self._simulation, self._seed = logs, simulation, seed
 
-    def key(self, recipe: Recipe) -> dict[str, Any]:
+    def key(self, recipe: Recipe, world: World) -> dict[str, Any]:
         """What the policy of a recipe depends on, as JSON types."""
-        log, most = self._simulation, self._logs.settings.row_users
+        log, held = self._simulation, self._logs.settings
         return {
             "market": log.settings.model_dump(mode="json"),
             "amounts": list(log.amounts),
             "users": log.users,
             "periods": log.periods,
             "seed": log.seed,
-            "row_users": min(most, log.users),
+            "row_users": min(held.row_users, log.users),
             "features": self._logs.feature_set.hash,
-            "training": self._settings(recipe).model_dump(mode="json"),
+            "training": self._settings(recipe, {}).model_dump(mode="json"),
+            "budget": None if recipe.fit is None else world.budget_key,
         }
 
-    def policy(self, recipe: Recipe) -> Policy:
+    def policy(self, recipe: Recipe, scene: Scene, judge: Judge) -> Policy:
         """The policy that a recipe gives from this log."""
-        path = self._logs.folder / f"{recipe.name}-{key_hash(self.key(recipe))}"
+        name = f"{recipe.name}-{key_hash(self.key(recipe, scene.world))}"
+        path = self._logs.folder / name
         if not path.exists():
-            self._train(recipe, path)
+            fitted = {} if recipe.fit is None else recipe.fit(scene, judge)
+            self._train(self._settings(recipe, fitted), path)
         return load_policy(str(path))
 
-    def _settings(self, recipe: Recipe) -> TrainingSettings:
-        gamma = {} if recipe.gamma is None else {"gamma": recipe.gamma}
+    def _settings(self, recipe: Recipe, fitted: dict[str, Any]) -> TrainingSettings:
         changes = self._logs.settings.training.get(recipe.name, {})
+        options = {**fitted.get("options", {}), **changes.get("options", {})}
         try:
             return TrainingSettings.model_validate(
-                {"algorithm": recipe.algorithm, **gamma, **changes}
+                {"algorithm": recipe.algorithm, **fitted, **changes, "options": options}
             )
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in (recipe.name, *first["loc"]))
             raise ConfigError(f"experiment.training.{place}: {first['msg']}") from None
 
-    def _train(self, recipe: Recipe, path: Path) -> None:
+    def _train(self, settings: TrainingSettings, path: Path) -> None:
         # torch and Ray load for seconds: only where something is trained.
         from bcrlsp.learning.train import train
 
         rows = self._logs.transitions(self._simulation)
-        self._logs.say(f"training {recipe.name} on {len(rows):,} rows")
+        self._logs.say(f"training {settings.algorithm} on {len(rows):,} rows")
         features = self._logs.feature_set
         trained = train(
             rows,
-            self._settings(recipe),
+            settings,
             feature_names=features.names,
             feature_set=features.hash,
             amounts=self._simulation.amounts,

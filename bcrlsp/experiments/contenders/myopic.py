@@ -3,4 +3,4 @@
 from bcrlsp.experiments.contender import CONTENDERS, Recipe
 from bcrlsp.experiments.learned import budgeted
 
-CONTENDERS.register("myopic")(budgeted("Myopic uplift + LP", Recipe("myopic", "dqn", gamma=0.0)))
+CONTENDERS.register("myopic")(budgeted("Myopic uplift + LP", Recipe("myopic", "myopic")))
