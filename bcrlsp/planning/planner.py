@@ -1,0 +1,212 @@
+"""The planner: a model of the response, the best plan inside it, and a network of its values.
+
+1. The log's users are split; structures of the response are compared on users held out
+   (`selection`), and the best is fitted to more users (`fit`).
+2. The plan is the optimum of each hidden class, by dynamic programming, at the price of money that
+   fits the budget (`dynamics`), lowered where the log leaves it uncertain (`pessimism`). A user's
+   values are the mean over the belief about its class and state: QMDP (Littman, Cassandra and
+   Kaelbling, ICML 1995).
+3. A network over the features learns these means (`lessons`, `distil`), so that the policy is
+   saved, scored and evaluated like any other.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bcrlsp.errors import DataError
+from bcrlsp.learning.task import Task, TrainedPolicy
+from bcrlsp.planning.baseline import feature_scores
+from bcrlsp.planning.distil import distil
+from bcrlsp.planning.dynamics import Values, price_of
+from bcrlsp.planning.feature_sets import feature_set_of, told
+from bcrlsp.planning.fit import Fit, climb
+from bcrlsp.planning.histories import Histories, histories_of
+from bcrlsp.planning.lessons import lessons
+from bcrlsp.planning.likelihood import user_log_likelihoods
+from bcrlsp.planning.pessimism import cautious_values
+from bcrlsp.planning.response import Floats, Response
+from bcrlsp.planning.selection import Tried, search
+from bcrlsp.planning.settings import Settings
+from bcrlsp.planning.spending import spending_of
+from bcrlsp.planning.uncertainty import covariance, draws
+from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy, weights_digest
+from bcrlsp.policies.policy import COST, VALUE
+
+Say = Callable[[dict[str, float]], None]
+
+_DRAWS = 12
+_INFORMATION_USERS = 10_000
+_FEWEST_USERS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What was learned of the response, and what to do about it.
+
+    response: the model. spending: see `spending_of`. price: of a unit of money.
+    values: net of the price, lowered by the pessimism. error: of the advantages, (s, a, k).
+    metrics: how well the model describes users that it has not seen.
+    """
+
+    response: Response
+    spending: Floats
+    price: float
+    values: Values
+    error: Floats
+    metrics: dict[str, float]
+
+
+def plan(task: Task, options: Settings) -> TrainedPolicy:
+    """Trains a policy; see the module. Raises DataError where the log is not of the kind."""
+    feature_set = feature_set_of(task.feature_set, task.amounts)
+    histories = histories_of(task.transitions, task.feature_names)
+    if histories.users < _FEWEST_USERS:
+        raise DataError(
+            f"the log has {histories.users} users with a known outcome; the planner needs at least "
+            f"{_FEWEST_USERS}: simulate or ingest more"
+        )
+    if task.settings.threads is not None:
+        torch.set_num_threads(task.settings.threads)
+    order = np.random.default_rng([task.seed, 1]).permutation(histories.users)
+    curve: list[dict[str, float]] = []
+
+    def say(point: dict[str, float]) -> None:
+        numbered = {**point, "iteration": float(len(curve)), "update": point.get("update", 0.0)}
+        curve.append(numbered)
+        task.progress(numbered)
+
+    made = make_plan(task, options, histories, order, say)
+    shown = histories.of_users(order[-options.teach_users :])
+    taught = lessons(
+        made.response,
+        made.values,
+        made.price,
+        shown,
+        task.transitions.states,
+        feature_set,
+        horizon=options.horizon,
+        exploration=options.exploration,
+        seed=task.seed,
+    )
+    spec = NetworkSpec(
+        inputs=feature_set.width,
+        hidden=task.settings.hidden,
+        heads=(
+            HeadSpec(name=VALUE, amounts=task.amounts),
+            HeadSpec(name=COST, amounts=task.amounts),
+        ),
+    )
+    cost_unit = max(1e-6, max(task.amounts))
+    weights, learned = distil(
+        spec,
+        taught,
+        told(feature_set),
+        cost_unit=cost_unit,
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        seed=task.seed,
+        progress=say,
+    )
+    said = f"{task.settings.model_dump_json()}{task.feature_set}{task.amounts}"
+    digest = hashlib.sha256((said + weights_digest(weights)).encode()).hexdigest()[:12]
+    manifest = Manifest(
+        policy_id=f"{task.settings.algorithm}-{digest}",
+        algorithm=task.settings.algorithm,
+        amounts=task.amounts,
+        feature_names=task.feature_names,
+        feature_set=task.feature_set,
+        gamma=options.gamma,
+        price=made.price,
+        cost_unit=cost_unit,
+        network=spec,
+    )
+    metrics = made.metrics | {
+        name: value for name, value in learned[-1].items() if name.startswith("fit_")
+    }
+    return TrainedPolicy(Policy(manifest, Network(spec, weights)), curve, metrics)
+
+
+def make_plan(
+    task: Task, options: Settings, histories: Histories, order: np.ndarray, say: Say
+) -> Plan:
+    """Model and plan. order: the users, shuffled; held-out ones come first."""
+    held = int(np.clip(task.settings.holdout * len(order), 10, options.select_users))
+    holdout, rest = histories.of_users(order[:held]), order[held:]
+    found = search(
+        task.amounts,
+        histories.of_users(rest[: options.select_users]),
+        holdout,
+        seed=task.seed,
+        progress=lambda tried: say(_told(tried, holdout)),
+    )
+    users = histories.of_users(rest[: options.fit_users])
+    chosen = found.best.fit.response
+    fitted = climb(chosen.structure, chosen.vector, users, options.iterations)
+    response = fitted.response
+    spending = spending_of(response, users)
+    budget = float(users.costs.mean()) if options.budget is None else options.budget
+    price = options.price
+    if price is None:
+        price = price_of(response, spending, options.gamma, budget)
+    few = users.of_users(np.arange(min(users.users, _INFORMATION_USERS)))
+    spread = covariance(response, few, users.users)
+    drawn = draws(response, spread, _DRAWS, task.seed)
+    cautious, error = cautious_values(
+        response, drawn, spending, options.gamma, price, options.pessimism
+    )
+    metrics = _metrics(fitted, holdout, cautious, error, price)
+    metrics |= _compared(task, response, users, holdout)
+    return Plan(response, spending, price, cautious, error, metrics)
+
+
+def _told(tried: Tried, holdout: Histories) -> dict[str, float]:
+    """A point of the curve: the structure tried and its held-out log-likelihood a period."""
+    structure = tried.structure
+    return {
+        "holdout_log_likelihood": float(tried.scores.sum()) / len(holdout.levels),
+        "classes": float(structure.classes),
+        "habit_states": float(len(structure.counters[0])),
+        "wear_states": float(len(structure.counters[1])),
+    }
+
+
+def _metrics(
+    fitted: Fit, holdout: Histories, plan: Values, error: Floats, price: float
+) -> dict[str, float]:
+    structure = fitted.response.structure
+    scores = user_log_likelihoods(fitted.response, holdout)
+    gain = np.abs(plan.reward[:, 1:] - plan.reward[:, :1]).mean()
+    return {
+        "holdout_log_likelihood": float(scores.sum()) / len(holdout.levels),
+        "classes": float(structure.classes),
+        "habit_states": float(len(structure.counters[0])),
+        "wear_states": float(len(structure.counters[1])),
+        "price": price,
+        "advantage_error": float(error[:, 1:].mean() / max(gain, 1e-12)),
+        "passes": float(fitted.passes),
+    }
+
+
+def _compared(
+    task: Task, response: Response, users: Histories, holdout: Histories
+) -> dict[str, float]:
+    """The model against one that assumes no structure: a network of the features and the level.
+
+    `structure_gain`: how much likelier held-out returns are under the model, nats a period;
+    `structure_gain_error`: its standard error over users. Far below 0, the structure is wrong.
+    """
+    free = feature_scores(task, users, holdout)
+    lengths = np.diff(holdout.offsets)
+    gain = user_log_likelihoods(response, holdout) - np.add.reduceat(free, holdout.offsets[:-1])
+    rows = len(holdout.levels)
+    return {
+        "holdout_log_likelihood_features": float(free.sum()) / rows,
+        "structure_gain": float(gain.sum()) / rows,
+        "structure_gain_error": float((gain - gain.sum() / rows * lengths).std())
+        * np.sqrt(len(gain))
+        / rows,
+    }
