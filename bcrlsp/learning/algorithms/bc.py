@@ -1,0 +1,72 @@
+"""Behaviour cloning, and the value of the cloned policy.
+
+The policy is the logging policy itself (rule "behaviour"); its values, learned by expected SARSA,
+make one step of improvement possible (Brandfonbrener et al. 2021, arXiv 2106.08909).
+"""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Generator, Tensor
+
+from bcrlsp.learning.algorithms import ALGORITHMS
+from bcrlsp.learning.batches import Batch
+from bcrlsp.learning.losses import absolute, bootstrapped, chosen, imitation, masked, squared
+from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.settings import Settings
+from bcrlsp.policies import HeadSpec
+from bcrlsp.policies.policy import BEHAVIOUR, VALUE
+
+
+class Options(BaseModel):
+    """Settings of behaviour cloning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    imitation: float = Field(
+        1.0,
+        gt=0,
+        description="weight of the cross-entropy. Higher fits the logged levels faster and the "
+        "values slower. Usual: 0.1 to 1",
+    )
+
+
+@dataclass(frozen=True)
+class BCLoss(Loss):
+    """imitation: scalar, cross-entropy of the logged levels."""
+
+    imitation: Tensor
+
+
+class BC(QAlgorithm[Options]):
+    r"""Cross-entropy of the logged level, and the squared error of expected SARSA.
+
+    .. math:: -\log \pi(a \mid s)
+              + \big(r + \gamma \sum_b \pi(b \mid s') Q'(s', b) - Q(s, a)\big)^2
+    """
+
+    options = Options
+
+    def heads(
+        self, amounts: tuple[float, ...], settings: Settings, options: Options
+    ) -> tuple[HeadSpec, ...]:
+        """One more for the logging policy."""
+        behaviour = HeadSpec(name=BEHAVIOUR, amounts=amounts)
+        return (*super().heads(amounts, settings, options), behaviour)
+
+    def loss(
+        self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
+    ) -> BCLoss:
+        """See the class."""
+        logits = masked(views.ahead[BEHAVIOUR][:, 0], batch.next_allowed)
+        expected = (logits.softmax(1)[:, None] * views.target_ahead[VALUE]).sum(2)  # (b, m)
+        errors = chosen(views.now[VALUE], batch.levels) - bootstrapped(batch, expected)
+        cloned = imitation(views.now[BEHAVIOUR], batch.levels)
+        return BCLoss(
+            total=squared(errors) + options.imitation * cloned,
+            td=absolute(errors),
+            imitation=cloned,
+        )
+
+
+ALGORITHMS.register("bc")(BC())

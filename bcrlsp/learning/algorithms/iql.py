@@ -1,0 +1,76 @@
+"""Implicit Q-learning for discrete levels: never asks for the value of a level not logged.
+
+Kostrikov et al. 2021, arXiv 2110.06169.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Generator, Tensor
+
+from bcrlsp.learning.algorithms import ALGORITHMS
+from bcrlsp.learning.batches import Batch
+from bcrlsp.learning.losses import absolute, bootstrapped, chosen, lowered, squared
+from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.settings import Settings
+from bcrlsp.policies import HeadSpec
+from bcrlsp.policies.policy import VALUE
+
+STATE_VALUE = "v"
+
+
+class Options(BaseModel):
+    """Settings of implicit Q-learning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    expectile: float = Field(
+        0.8,
+        gt=0,
+        lt=1,
+        description="how near the state's value is to the best logged level's: 0.5 is the logging "
+        "policy's value; towards 1 it is the best level's, and the luckiest's. Usual: 0.6 to 0.9",
+    )
+
+
+@dataclass(frozen=True)
+class IQLLoss(Loss):
+    """expectile: scalar, loss of the state's value."""
+
+    expectile: Tensor
+
+
+class IQL(QAlgorithm[Options]):
+    r"""An expectile of the logged levels' values stands for the maximum over all levels.
+
+    .. math:: \big(r + \gamma V(s') - Q(s, a)\big)^2 + |\tau - 1(u < 0)|\, u^2,\quad
+              u = Q'(s, a) - V(s)
+    """
+
+    options = Options
+    views = frozenset({"ahead", "target_now"})
+
+    def heads(
+        self, amounts: tuple[float, ...], settings: Settings, options: Options
+    ) -> tuple[HeadSpec, ...]:
+        """One more for the value of the state."""
+        state = HeadSpec(name=STATE_VALUE, amounts=(0.0,))
+        return (*super().heads(amounts, settings, options), state)
+
+    def loss(
+        self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
+    ) -> IQLLoss:
+        """See the class."""
+        targets = bootstrapped(batch, views.ahead[STATE_VALUE][:, 0, 0])  # (b,)
+        errors = chosen(views.now[VALUE], batch.levels) - targets[:, None]
+        logged = lowered(views.target_now[VALUE], pessimism).gather(1, batch.levels[:, None])
+        above = logged[:, 0] - views.now[STATE_VALUE][:, 0, 0]  # (b,)
+        weight = torch.where(above < 0, 1 - options.expectile, options.expectile)
+        if batch.allowed is not None:  # a logged level that may not be sent stands for nothing
+            weight = weight * batch.allowed.gather(1, batch.levels[:, None])[:, 0]
+        expectile = (weight * above.square()).mean()
+        return IQLLoss(total=squared(errors) + expectile, td=absolute(errors), expectile=expectile)
+
+
+ALGORITHMS.register("iql")(IQL())

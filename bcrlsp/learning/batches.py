@@ -1,0 +1,171 @@
+"""Minibatches by index from transitions in memory.
+
+A batch is a function of (seed, update) alone, whatever the number of learners that share it, so
+that a resumed run draws the batches that the killed one would have drawn.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bcrlsp.learning.transitions import Transitions
+
+
+@dataclass(frozen=True)
+class Batch:
+    """b transitions.
+
+    states, next_states: (b, d) float32, not standardised. levels: (b,) int64.
+    rewards: (b,) float32, discounted sum of n rewards, each less price x cost.
+    discounts: (b,) float32, gamma^n, 0 where nothing follows: the weight of the next value.
+    costs: (b,) float32, of the level sent, in units of the cost head.
+    propensities: (b,) float32, NaN where unknown.
+    allowed, next_allowed: (b, a) bool or None, levels that may be sent.
+    """
+
+    states: Tensor
+    levels: Tensor
+    rewards: Tensor
+    discounts: Tensor
+    next_states: Tensor
+    costs: Tensor
+    propensities: Tensor
+    allowed: Tensor | None = None
+    next_allowed: Tensor | None = None
+
+
+class Sampler:
+    """Draws batches with replacement from some rows of the transitions.
+
+    rows: (m,) indices of usable rows.
+    batch_size: transitions a batch, over all learners.
+    seed: with the update's number, decides the batch.
+    gamma, n_step, price, cost_unit: see `Batch`.
+    part, parts: this learner's place among those that share each batch.
+    """
+
+    def __init__(
+        self,
+        transitions: Transitions,
+        rows: NDArray[np.integer],
+        *,
+        batch_size: int,
+        seed: int,
+        gamma: float,
+        n_step: int = 1,
+        price: float = 0.0,
+        cost_unit: float = 1.0,
+        part: int = 0,
+        parts: int = 1,
+    ) -> None:
+        self._rows = rows
+        self._size = batch_size
+        self._seed = seed
+        self._gamma = gamma
+        self._n_step = n_step
+        self._price = price
+        self._cost_unit = cost_unit
+        self._part, self._parts = part, parts
+        self._held = transitions
+        self._usable = transitions.usable
+        self._states = torch.from_numpy(transitions.states)
+
+    def batch(self, update: int) -> Batch:
+        """The batch of an update, this learner's part of it."""
+        draw = np.random.Generator(np.random.Philox(key=np.array([self._seed, update], np.uint64)))
+        picked = draw.integers(len(self._rows), size=self._size)[self._part :: self._parts]
+        return self.at(self._rows[picked])
+
+    def at(self, rows: NDArray[np.integer]) -> Batch:
+        """The transitions that start at some rows."""
+        held = self._held
+        rows = rows.astype(np.int64)
+        rewards = held.rewards[rows] - self._price * held.costs[rows]
+        discounts = np.full(len(rows), self._gamma, np.float32)
+        last = rows.copy()
+        for _ in range(1, self._n_step):
+            # On where the next step's own reward is known; a truncated row's is not.
+            ahead = np.minimum(last + 1, len(held) - 1)
+            on = held.has_next[last] & self._usable[ahead]
+            last[on] += 1
+            gained = held.rewards[last] - self._price * held.costs[last]
+            rewards = rewards + np.where(on, discounts * gained, 0.0)
+            discounts = np.where(on, discounts * self._gamma, discounts)
+        follows = held.has_next[last]
+        ahead = last + follows
+        allowed = next_allowed = None
+        if held.allowed is not None:
+            allowed = torch.from_numpy(held.allowed[rows])
+            next_allowed = torch.from_numpy(held.allowed[ahead])
+        return Batch(
+            states=self._states.index_select(0, torch.from_numpy(rows)),
+            levels=torch.from_numpy(held.levels[rows].astype(np.int64)),
+            rewards=torch.from_numpy(rewards.astype(np.float32)),
+            discounts=torch.from_numpy(np.where(follows, discounts, 0.0).astype(np.float32)),
+            next_states=self._states.index_select(0, torch.from_numpy(ahead)),
+            costs=torch.from_numpy(held.costs[rows] / np.float32(self._cost_unit)),
+            propensities=torch.from_numpy(held.propensities[rows]),
+            allowed=allowed,
+            next_allowed=next_allowed,
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Usable rows of training and of held-out users, and the training states' statistics.
+
+    train, holdout: row indices, int32 or int64.
+    mean, std: (d,) float32; a column that never changes has std 1.
+    """
+
+    train: NDArray[np.integer]
+    holdout: NDArray[np.integer]
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+
+
+def split(transitions: Transitions, holdout: float, seed: int) -> Split:
+    """Users apart: a share `holdout` of them is kept from training; statistics are the rest's.
+
+    At least one user with a usable row stays in training.
+    """
+    users = len(transitions.users) - 1
+    order = np.random.default_rng([seed, 1]).permutation(users)
+    kept = np.zeros(users, bool)
+    kept[order[: min(round(holdout * users), users - 1)]] = True
+    held_out = np.repeat(kept, np.diff(transitions.users))
+    usable = transitions.usable
+    if not (usable & ~held_out).any():
+        held_out[:] = False
+    index = np.int32 if len(transitions) < 2**31 else np.int64
+    mean, std = _statistics(transitions.states, ~held_out)
+    return Split(
+        train=np.flatnonzero(usable & ~held_out).astype(index),
+        holdout=np.flatnonzero(usable & held_out).astype(index),
+        mean=mean,
+        std=std,
+    )
+
+
+def _statistics(
+    states: NDArray[np.float32], chosen: NDArray[np.bool_], rows: int = 65_536
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation a column over chosen rows, block by block (Chan et al. 1979)."""
+    count, mean, squares = 0, np.zeros(states.shape[1]), np.zeros(states.shape[1])
+    for start in range(0, len(states), rows):
+        block = states[start : start + rows][chosen[start : start + rows]].astype(np.float64)
+        if not len(block):
+            continue
+        centre = block.mean(axis=0)
+        apart = centre - mean
+        total = count + len(block)
+        squares += ((block - centre) ** 2).sum(axis=0) + apart**2 * count * len(block) / total
+        mean += apart * len(block) / total
+        count = total
+    std = np.sqrt(squares / max(count, 1))
+    # A constant column's rounding noise must not be blown up to a feature.
+    std[std <= 1e-6 * np.maximum(np.abs(mean), 1.0)] = 1.0
+    return mean.astype(np.float32), std.astype(np.float32)

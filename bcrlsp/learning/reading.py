@@ -1,0 +1,192 @@
+"""Reads trajectories into `Transitions` in two passes, so that every state is held once.
+
+The first pass reads users and steps alone and says where each row belongs; the second streams the
+rest and puts every row in its place. Memory is the arrays, one batch, and the keys.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from numpy.typing import NDArray
+
+from bcrlsp.errors import DataError
+from bcrlsp.learning.transitions import Transitions, check_values
+
+Batches = Callable[[list[str]], Iterable[pa.RecordBatch]]
+
+_KEYS = ["user_id", "step"]
+_VALUES = ["state", "level", "reward", "cost", "propensity", "terminal"]
+_BATCH_ROWS = 65_536
+
+
+def from_delta(
+    path: str, version: int, before: date | None, feature_names: Sequence[str] | None
+) -> Transitions:
+    """See `Transitions.from_delta`."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    try:
+        table = DeltaTable(path, version=version)
+        dataset = table.to_pyarrow_dataset()
+    except TableNotFoundError:
+        raise DataError(f"there is no Delta table at {path}") from None
+    except (DeltaError, OSError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"cannot read version {version} of {path}: {first}") from None
+    chosen = None if before is None else ds.field("period") < pa.scalar(before)
+
+    def batches(columns: list[str]) -> Iterable[pa.RecordBatch]:
+        # One fragment after the other, without read-ahead: the order is the same in both passes
+        # and no more than a row group is in memory.
+        for fragment in dataset.get_fragments(filter=chosen):
+            yield from fragment.to_batches(
+                schema=dataset.schema,
+                columns=columns,
+                filter=chosen,
+                batch_size=_BATCH_ROWS,
+                batch_readahead=0,
+                use_threads=False,
+            )
+
+    return from_batches(batches, dataset.schema, feature_names)
+
+
+def from_batches(
+    batches: Batches, schema: pa.Schema, feature_names: Sequence[str] | None
+) -> Transitions:
+    """Transitions of the rows that `batches(columns)` yields, in the same order at each call.
+
+    schema: its columns; `allowed` array<boolean> and `feature_set` are read where they are there.
+    """
+    missing = [name for name in (*_KEYS, *_VALUES) if name not in schema.names]
+    if missing:
+        raise DataError(
+            f"trajectories lack the column {missing[0]}; they have {', '.join(schema.names)}"
+        )
+    places, has_next, users, feature_set = _places(batches, "feature_set" in schema.names)
+    rows = len(places)
+    width = 0
+    states: NDArray[np.float32] = np.empty((0, 0), np.float32)
+    allowed: NDArray[np.bool_] | None = None
+    levels = np.empty(rows, np.int8)
+    numbers = {name: np.empty(rows, np.float32) for name in ("reward", "cost", "propensity")}
+    terminal = np.empty(rows, bool)
+    masked = ["allowed"] if "allowed" in schema.names else []
+    done = 0
+    for batch in batches([*_VALUES, *masked]):
+        if not batch.num_rows:
+            continue
+        to = places[done : done + batch.num_rows]
+        done += batch.num_rows
+        held = _matrix(batch.column("state"), "state", width)
+        if not states.size:
+            width = held.shape[1]
+            states = np.empty((rows, width), np.float32)
+        logged = _numbers(batch, "level")
+        check_values(held, logged, feature_names)
+        states[to] = held
+        levels[to] = logged
+        for name, array in numbers.items():
+            array[to] = _numbers(batch, name)
+        terminal[to] = _numbers(batch, "terminal")
+        if masked:
+            may = _matrix(
+                batch.column("allowed"), "allowed", 0 if allowed is None else allowed.shape[1]
+            )
+            allowed = np.empty((rows, may.shape[1]), bool) if allowed is None else allowed
+            allowed[to] = may
+    return Transitions(
+        states=states,
+        levels=levels,
+        rewards=numbers["reward"],
+        costs=numbers["cost"],
+        propensities=numbers["propensity"],
+        terminal=terminal,
+        has_next=has_next & ~terminal,
+        users=users,
+        allowed=allowed,
+        feature_set=feature_set,
+    )
+
+
+def _places(
+    batches: Batches, with_feature_set: bool
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64], str]:
+    """Where each row read goes, which placed rows have a next one, and where users start."""
+    keys, steps, feature_sets = [], [], set()
+    for batch in batches([*_KEYS, *(["feature_set"] if with_feature_set else [])]):
+        keys.append(batch.column("user_id").cast(pa.large_string()))
+        steps.append(_numbers(batch, "step").astype(np.int32))
+        if with_feature_set:
+            feature_sets |= set(batch.column("feature_set").unique().to_pylist())
+    if not sum(map(len, steps)):
+        raise DataError("there are no trajectories of these periods; build them first")
+    if len(feature_sets) > 1:
+        raise DataError(
+            f"trajectories of {len(feature_sets)} feature sets ({', '.join(sorted(feature_sets))})"
+            "; rebuild all periods with one"
+        )
+    codes = _codes(pa.chunked_array(keys))
+    step = np.concatenate(steps)
+    order = np.lexsort((step, codes))
+    codes, step = codes[order], step[order]
+    same = codes[1:] == codes[:-1]
+    repeated = same & (step[1:] == step[:-1])
+    if repeated.any():
+        row = int(order[repeated.argmax()])
+        user = pa.chunked_array(keys)[row].as_py()
+        raise DataError(
+            f"user {user} has step {step[repeated.argmax()]} twice in the trajectories; "
+            "rebuild all of its periods"
+        )
+    has_next = np.append(same & (step[1:] == step[:-1] + 1), False)
+    starts = np.flatnonzero(np.append(True, ~same))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    users = np.append(starts, len(order)).astype(np.int64)
+    return places, has_next, users, next(iter(feature_sets), None) or ""
+
+
+def _codes(users: pa.ChunkedArray) -> NDArray[np.int32]:
+    """A number a user, in the order of their ids: the same whatever the order of the rows."""
+    if users.null_count:
+        raise DataError("a trajectory has no user_id; rebuild the trajectories")
+    encoded = users.combine_chunks().dictionary_encode()
+    ranks = np.empty(len(encoded.dictionary), np.int32)
+    ranks[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(ranks))
+    return np.asarray(ranks[encoded.indices.to_numpy()])
+
+
+def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
+    """A column as NumPy; only a propensity may be null (NaN)."""
+    column = batch.column(name)
+    if column.null_count and name != "propensity":
+        raise DataError(f"{name} is null in a trajectory; rebuild the trajectories")
+    numbers: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    if name in ("reward", "cost") and not np.isfinite(numbers.astype(np.float64)).all():
+        raise DataError(f"{name} is not finite in a trajectory; rebuild the trajectories")
+    if name == "propensity":
+        return numbers.astype(np.float32)  # nulls are None or NaN by now: both become NaN
+    return numbers
+
+
+def _matrix(column: pa.Array, name: str, width: int) -> NDArray[np.float32]:
+    """A list column as a matrix of `width` columns; 0: as wide as its first row."""
+    widths = np.diff(np.asarray(column.offsets))
+    width = width or int(widths[0])
+    flat = column.flatten()
+    if column.null_count or flat.null_count:
+        raise DataError(f"{name} is null in a trajectory; rebuild the trajectories")
+    if (widths != width).any():
+        other = int(widths[(widths != width).argmax()])
+        raise DataError(
+            f"{name} has {other} entries in one row and {width} in others; rebuild all periods "
+            "with one feature set"
+        )
+    return np.asarray(flat.to_numpy(zero_copy_only=False), np.float32).reshape(-1, width)

@@ -1,0 +1,1 @@
+"""The learners on RLlib's new API stack: module, learner, configuration and algorithm."""

@@ -1,0 +1,121 @@
+"""RLlib's configuration and algorithm for offline learning from transitions in memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import ray
+from pydantic import BaseModel
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core.learner.learner_group import LearnerGroup
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.utils.metrics import LEARNER_RESULTS
+
+from bcrlsp.learning.batches import Split
+from bcrlsp.learning.q_algorithm import QAlgorithm
+from bcrlsp.learning.rllib.learner import Held, OfflineLearner
+from bcrlsp.learning.rllib.module import OfflineModule
+from bcrlsp.learning.settings import Settings
+from bcrlsp.policies import NetworkSpec
+
+
+class OfflineConfig(AlgorithmConfig):  # type: ignore[misc]
+    """`.offline(...)` says what is learned; everything else is RLlib's own."""
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class=algo_class or OfflineRL)
+        # No environment is there to be sampled: no env runner is built.
+        self._is_online = False
+        self.num_env_runners = 0
+        self.algorithm: QAlgorithm[Any] | None = None
+        self.options: BaseModel | None = None
+        self.settings = Settings()
+        self.updates_per_iteration = 0
+
+    def offline(
+        self,
+        *,
+        algorithm: QAlgorithm[Any],
+        options: BaseModel,
+        settings: Settings,
+        spec: NetworkSpec,
+        split: Split,
+        seed: int,
+    ) -> "OfflineConfig":
+        """What is learned, with which network and settings."""
+        self.algorithm, self.options, self.settings = algorithm, options, settings
+        self.environment(
+            observation_space=gym.spaces.Box(-np.inf, np.inf, (spec.inputs,), np.float32),
+            action_space=gym.spaces.Discrete(len(spec.heads[0].amounts)),
+        )
+        self.rl_module(
+            model_config={
+                "spec": spec.model_dump(mode="json"),
+                "mean": split.mean.tolist(),
+                "std": split.std.tolist(),
+                "views": sorted(algorithm.views),
+            }
+        )
+        self.training(
+            gamma=settings.gamma if algorithm.gamma is None else algorithm.gamma,
+            lr=settings.learning_rate,
+            grad_clip=settings.clip_gradient,
+            grad_clip_by="global_norm",
+        )
+        self.learners(num_learners=settings.learners)
+        self.debugging(seed=seed, log_level="ERROR")
+        return self
+
+    def get_default_learner_class(self) -> type:
+        """The learner that holds the transitions."""
+        return OfflineLearner
+
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """The network and its target."""
+        return RLModuleSpec(module_class=OfflineModule)
+
+
+class OfflineRL(Algorithm):  # type: ignore[misc]
+    """Trains on the transitions that `hold` hands to its learners, `iteration` updates a call."""
+
+    config: Any
+    metrics: Any
+    learner_group: LearnerGroup
+
+    @classmethod
+    def get_default_config(cls) -> OfflineConfig:
+        """RLlib asks for it."""
+        return OfflineConfig()
+
+    def hold(self, held: Held) -> None:
+        """Hands the transitions over: by reference in this process, else one copy a machine."""
+        shared = held if self.learner_group.is_local else ray.put(held)
+        self._all(lambda learner: learner.hold(shared))
+
+    def training_step(self) -> None:
+        """Many updates in the learners; their metrics go through RLlib's logger."""
+        settings = self.config.settings
+        done = self.iteration * settings.iteration
+        count = min(settings.iteration, settings.updates - done)
+        results = self._all(lambda learner: learner.update_many(count))
+        self.metrics.aggregate(results, key=LEARNER_RESULTS)
+
+    def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
+        """RLlib's own, without its synchronisation of env runners, of which there are none."""
+        super(Algorithm, self).restore_from_path(path, *args, **kwargs)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """RLlib's own, without its synchronisation of env runners, of which there are none."""
+        if "learner_group" in state:
+            self.learner_group.set_state(state["learner_group"])
+        super().set_state({key: held for key, held in state.items() if key != "learner_group"})
+
+    def _all(self, call: Callable[..., Any]) -> list[Any]:
+        """`call(learner)` for every learner; an error of any of them is raised here."""
+        results: list[Any] = list(self.learner_group.foreach_learner(call))
+        for result in results:
+            if not result.ok:
+                raise result.get()
+        return [result.get() for result in results]

@@ -1,0 +1,161 @@
+"""RLlib's learner: many updates a call, on minibatches drawn by index from memory.
+
+`OfflineData` would start a Ray Data pipeline at every iteration and make an object of each row;
+here the transitions are handed over once and a batch costs two gathers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from torch import Tensor
+
+from bcrlsp.learning.batches import Batch, Sampler, Split
+from bcrlsp.learning.losses import chosen
+from bcrlsp.learning.q_algorithm import Loss, Views
+from bcrlsp.learning.rllib.module import VIEWS
+from bcrlsp.learning.transitions import Transitions
+from bcrlsp.policies.policy import COST
+
+# Held-out transitions that errors are measured on, at most.
+_HOLDOUT_ROWS = 20_000
+_BATCH = "batch"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a learner draws from; handed over once, by reference or through Ray's object store."""
+
+    transitions: Transitions
+    split: Split
+    cost_unit: float
+
+
+class OfflineLearner(TorchLearner):  # type: ignore[misc]
+    """Fits the module to the transitions that `hold` gave it; its config is an `OfflineConfig`."""
+
+    config: Any
+
+    def build(self) -> None:
+        """The network, its target and the optimiser."""
+        super().build()
+        self._unwrapped().make_target_networks()
+        self._sampler: Sampler | None = None
+        self._holdout: Batch | None = None
+
+    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
+        """AdamW over the network in one fused call; the target follows by itself."""
+        params = list(self._unwrapped().network.parameters())
+        settings = config.settings
+        optimizer = torch.optim.AdamW(
+            params, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        self.register_optimizer(
+            module_id=module_id,
+            optimizer=optimizer,
+            params=params,
+            lr_or_lr_schedule=settings.learning_rate,
+        )
+
+    def hold(self, held: Any) -> None:
+        """Takes the transitions: a `Held`, or Ray's reference to one."""
+        if isinstance(held, ray.ObjectRef):
+            held = ray.get(held)
+        settings = self.config.settings
+        rows = {"train": held.split.train, "holdout": held.split.holdout}
+        samplers = {
+            name: Sampler(
+                held.transitions,
+                each,
+                batch_size=settings.batch_size,
+                seed=self.config.seed or 0,
+                gamma=self.config.gamma,
+                n_step=settings.n_step,
+                price=settings.price,
+                cost_unit=held.cost_unit,
+                part=self._learner_index,
+                parts=max(1, self.config.num_learners),
+            )
+            for name, each in rows.items()
+        }
+        self._sampler = samplers["train"]
+        if len(rows["holdout"]):
+            picked = np.random.default_rng([self.config.seed or 0, 2]).permutation(rows["holdout"])
+            self._holdout = samplers["holdout"].at(np.sort(picked[:_HOLDOUT_ROWS]))
+
+    def update_many(self, count: int) -> Any:
+        """`count` updates; returns the reduced metrics, means over them.
+
+        The number of updates made so far is the sequence number of the weights, so that it is
+        saved and restored with them.
+        """
+        if self._sampler is None:
+            raise RuntimeError("hold() gives the learner its transitions before the first update")
+        self.before_gradient_based_update(timesteps={})
+        module = self._unwrapped()
+        self._sums: dict[str, Tensor] = {}
+        for _ in range(count):
+            self._update(_as_rllib(self._sampler.batch(self._weights_seq_no)))
+            module.move_target(self.config.settings.target_rate)
+            self._weights_seq_no += 1
+        for name, total in self._sums.items():
+            self._log(name, float(total) / count)
+        self._log("update", self._weights_seq_no)
+        if self._holdout is not None:
+            for name, error in self._errors(self._holdout).items():
+                self._log(f"holdout_{name}", error)
+        self.after_gradient_based_update(timesteps={})
+        return self.metrics.reduce()
+
+    def compute_loss_for_module(
+        self, *, module_id: str, config: Any, batch: Mapping[str, Any], fwd_out: Mapping[str, Any]
+    ) -> Tensor:
+        """The algorithm's loss and the expected cost's squared error."""
+        loss, cost = self._losses(fwd_out[VIEWS], batch[_BATCH])
+        for each in fields(loss):
+            self._add(each.name, getattr(loss, each.name))
+        self._add("cost_error", cost)
+        total: Tensor = loss.total + config.settings.cost_weight * cost
+        return total
+
+    def _losses(self, views: Views, batch: Batch) -> tuple[Loss, Tensor]:
+        config = self.config
+        draw = torch.Generator().manual_seed(
+            ((config.seed or 0) * 1_000_003 + self._weights_seq_no) % 2**63
+        )
+        loss = config.algorithm.loss(views, batch, config.options, draw, config.settings.pessimism)
+        expected = chosen(views.now[COST], batch.levels)[:, 0]
+        return loss, (expected - batch.costs).square().mean()
+
+    @torch.no_grad()
+    def _errors(self, batch: Batch) -> dict[str, float]:
+        views = self._unwrapped().forward_train(_as_rllib(batch)["default_policy"])[VIEWS]
+        loss, cost = self._losses(views, batch)
+        named = {each.name: getattr(loss, each.name) for each in fields(loss)}
+        return {name: float(value) for name, value in (named | {"cost_error": cost}).items()}
+
+    def _add(self, name: str, value: Tensor) -> None:
+        value = value.detach()
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def _log(self, name: str, value: float) -> None:
+        self.metrics.log_value((DEFAULT_MODULE_ID, name), value, reduce="mean", window=1)
+
+    def _unwrapped(self) -> Any:
+        return self.module[DEFAULT_MODULE_ID].unwrapped()
+
+
+def _as_rllib(batch: Batch) -> dict[str, dict[str, Any]]:
+    return {
+        DEFAULT_MODULE_ID: {
+            Columns.OBS: batch.states,
+            Columns.NEXT_OBS: batch.next_states,
+            _BATCH: batch,
+        }
+    }

@@ -1,0 +1,147 @@
+"""Transitions in memory: each state held once, where the next state is the next row.
+
+Rows are sorted by user and step. A row is used in training when something is known to follow it
+(the next row is the user's next step) or when nothing follows (terminal); a user's last row that is
+neither is truncated: its state is the next state of the row before, and it is not used itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from bcrlsp.errors import DataError
+
+_LEVELS = 127
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Contiguous arrays, one entry a row; n rows, d features, a levels, u users.
+
+    states: (n, d) float32, what was known before the decision.
+    levels: (n,) int8, the bonus level sent.
+    rewards: (n,) float32. costs: (n,) float32, money, of the bonus sent.
+    propensities: (n,) float32, probability of the level under the logging policy; NaN: unknown.
+    terminal: (n,) bool, nothing follows. has_next: (n,) bool, row i + 1 is the next step of row i.
+    users: (u + 1,) int64, user k has the rows users[k] to users[k + 1].
+    allowed: (n, a) bool, levels that the user may get, or None: all.
+    feature_set: hash of the features' declaration; "" where it is not known.
+    """
+
+    states: NDArray[np.float32]
+    levels: NDArray[np.int8]
+    rewards: NDArray[np.float32]
+    costs: NDArray[np.float32]
+    propensities: NDArray[np.float32]
+    terminal: NDArray[np.bool_]
+    has_next: NDArray[np.bool_]
+    users: NDArray[np.int64]
+    allowed: NDArray[np.bool_] | None = None
+    feature_set: str = field(default="")
+
+    def __post_init__(self) -> None:
+        sizes = {
+            each.name: len(getattr(self, each.name))
+            for each in fields(self)
+            if each.name not in ("users", "feature_set") and getattr(self, each.name) is not None
+        }
+        if len(set(sizes.values())) > 1:
+            raise DataError(f"transitions of different lengths: {sizes}; give one entry a row")
+        if self.states.ndim != 2:
+            raise DataError(f"states of shape {self.states.shape}; allowed: (n, d)")
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """(n,) bool: rows that training uses, all but the truncated ones."""
+        return self.has_next | self.terminal
+
+    @classmethod
+    def from_arrow(
+        cls, table: pa.Table, feature_names: Sequence[str] | None = None
+    ) -> "Transitions":
+        """From a table with the columns of `trajectories`, in any order of rows."""
+        from bcrlsp.learning.reading import from_batches
+
+        return from_batches(
+            lambda columns: table.select(columns).to_batches(), table.schema, feature_names
+        )
+
+    @classmethod
+    def from_delta(
+        cls,
+        path: str,
+        version: int,
+        before: date | None = None,
+        feature_names: Sequence[str] | None = None,
+    ) -> "Transitions":
+        """From a pinned version of the Delta table at `path`, read without Spark.
+
+        before: only periods that start before this day.
+        feature_names: names of the state's columns, for messages.
+        Raises DataError where there is no such table or version, where it is empty, where a value
+        is missing or not finite (with the column's name), or where steps repeat.
+        """
+        from bcrlsp.learning.reading import from_delta
+
+        return from_delta(path, version, before, feature_names)
+
+    def of_users(self, chosen: NDArray[np.bool_]) -> "Transitions":
+        """The rows of some users, copied; chosen: (u,) bool."""
+        lengths = np.diff(self.users)
+        rows = np.repeat(chosen, lengths)
+        offsets = np.concatenate([[0], np.cumsum(lengths[chosen])]).astype(np.int64)
+        arrays = {
+            each.name: getattr(self, each.name)[rows]
+            for each in fields(self)
+            if each.name not in ("users", "allowed", "feature_set")
+        }
+        allowed = None if self.allowed is None else self.allowed[rows]
+        return replace(self, **arrays, users=offsets, allowed=allowed)
+
+    def check(self, levels: int, feature_names: Sequence[str]) -> None:
+        """DataError unless every level is below `levels` and the states fit `feature_names`."""
+        if self.states.shape[1] != len(feature_names):
+            raise DataError(
+                f"states have {self.states.shape[1]} features for {len(feature_names)} names; "
+                "rebuild the trajectories with this feature set"
+            )
+        if len(self) and self.levels.max() >= levels:
+            raise DataError(
+                f"level {self.levels.max()} was logged and amounts has {levels} levels; allowed: "
+                f"0 to {levels - 1}, or more amounts"
+            )
+        if self.allowed is not None and self.allowed.shape[1] != levels:
+            raise DataError(f"masks of {self.allowed.shape[1]} levels; amounts has {levels}")
+        if not self.usable.any():
+            raise DataError(
+                "no row has a next step or is terminal, so nothing can be learned; build more "
+                "periods of trajectories"
+            )
+
+
+def check_values(
+    states: NDArray[np.float32],
+    levels: NDArray[np.integer],
+    feature_names: Sequence[str] | None,
+) -> None:
+    """DataError for a state that is not finite, with its column's name, or a level out of range."""
+    finite = np.isfinite(states).all(axis=0)
+    if not finite.all():
+        column = int((~finite).argmax())
+        name = feature_names[column] if feature_names else f"state[{column}]"
+        bad = states[:, column]
+        value = bad[~np.isfinite(bad)][0]
+        raise DataError(
+            f"feature {name} is {value} in a state; allowed: finite numbers: mend the feature and "
+            "rebuild the trajectories"
+        )
+    if len(levels) and not (levels.min() >= 0 and levels.max() <= _LEVELS):
+        bad_level = levels.min() if levels.min() < 0 else levels.max()
+        raise DataError(f"level {bad_level} was logged; allowed: 0 to {_LEVELS}")

@@ -1,0 +1,141 @@
+"""Training runs: resumed, stopped early, shared by learners, and mistakes that are told."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from known_mdp import AMOUNTS, EVERY_STATE, NAMES, UNIFORM, KnownMDP
+from test_algorithms import SMALL
+
+from bcrlsp.errors import ConfigError, DataError
+from bcrlsp.learning import Settings
+from bcrlsp.learning.network import TorchNetwork
+from bcrlsp.learning.train import train
+from bcrlsp.policies import HEADS, HeadSpec, Network, NetworkSpec
+
+LOG = KnownMDP(2).log(UNIFORM, users=150, steps=10, seed=1)
+GIVEN = {"feature_names": NAMES, "feature_set": "fs", "amounts": AMOUNTS, "seed": 5}
+
+
+def settings(**changes) -> Settings:
+    return Settings(**{"updates": 60, "iteration": 20} | SMALL | changes)
+
+
+@pytest.mark.parametrize("kind", HEADS.names())
+def test_the_torch_network_and_the_numpy_one_agree(kind: str) -> None:
+    heads = (HeadSpec(name="q", kind=kind, amounts=AMOUNTS, members=3),)
+    spec = NetworkSpec(inputs=5, hidden=(64, 64), heads=heads)
+    torch.manual_seed(1)
+    rng = np.random.default_rng(1)
+    built = TorchNetwork(spec, rng.normal(size=5), rng.random(5) + 0.5)
+    states = rng.normal(size=(300, 5)).astype("f4") * 3
+    weights = {name: array.numpy() for name, array in built.state_dict().items()}
+    assert {name: array.shape for name, array in weights.items()} == spec.shapes()
+    with torch.no_grad():
+        expected = built(torch.from_numpy(states))["q"].mean(1).numpy()
+    np.testing.assert_allclose(Network(spec, weights).heads(states, ("q",))[0], expected, atol=1e-5)
+
+
+class Killed(Exception):
+    """Stands for a driver that dies."""
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    whole = train(LOG, settings(), **GIVEN)
+
+    def kill(point: dict) -> None:
+        if point["update"] == 40:
+            raise Killed
+
+    place = str(tmp_path / "ck")
+    with pytest.raises(Killed):
+        train(LOG, settings(), progress=kill, checkpoints=place, **GIVEN)
+    seen: list[float] = []
+    resumed = train(
+        LOG, settings(), progress=lambda p: seen.append(p["update"]), checkpoints=place, **GIVEN
+    )
+    assert seen == [40, 60]  # the iteration that was killed before its checkpoint, and the last
+    assert resumed.policy.policy_id == whole.policy.policy_id
+    assert resumed.curve == whole.curve
+    again = train(LOG, settings(), progress=seen.append, checkpoints=place, **GIVEN)
+    assert again.policy.policy_id == whole.policy.policy_id
+    assert len(seen) == 2
+
+
+def test_a_checkpoint_of_another_run_or_half_written_is_not_used(tmp_path: Path) -> None:
+    place = tmp_path / "ck"
+    train(LOG, settings(), checkpoints=str(place), **GIVEN)
+    other = train(LOG, settings(gamma=0.5), checkpoints=str(place), **GIVEN)
+    assert other.policy.policy_id == train(LOG, settings(gamma=0.5), **GIVEN).policy.policy_id
+    (run,) = [path for path in place.iterdir() if len(list(path.iterdir())) and path.stat()][:1]
+    (last,) = run.iterdir()
+    shutil.move(last, last.with_suffix(".part"))
+    seen: list[dict] = []
+    train(LOG, settings(), progress=seen.append, checkpoints=str(place), **GIVEN)
+    train(LOG, settings(gamma=0.5), progress=seen.append, checkpoints=str(place), **GIVEN)
+    assert len(seen) == 3  # the run whose checkpoint was half written starts again
+
+
+def test_patience_keeps_the_best_weights_of_the_curve() -> None:
+    long = settings(updates=2000, iteration=20, patience=2, learning_rate=0.05)
+    result = train(LOG, long, **GIVEN)
+    errors = [point["holdout_td"] for point in result.curve]
+    best = int(np.argmin(errors))
+    assert len(errors) < 100
+    assert len(errors) == best + 3
+    assert result.metrics["holdout_td"] == errors[best]
+    shorter = train(
+        LOG, settings(updates=20 * (best + 1), iteration=20, learning_rate=0.05), **GIVEN
+    )
+    for name, array in shorter.policy.network.weights.items():
+        np.testing.assert_array_equal(array, result.policy.network.weights[name])
+
+
+def test_a_price_is_taken_off_in_training_and_added_back_in_the_values() -> None:
+    mdp = KnownMDP(2)
+    log = mdp.log(UNIFORM, users=600, steps=25, seed=1)
+    long = settings(updates=1500, iteration=500, price=0.2, algorithm="dqn")
+    policy = train(log, long, **GIVEN).policy
+    expected = mdp.optimum(price=0.2) + 0.2 * mdp.cost
+    np.testing.assert_allclose(policy.q_values(EVERY_STATE), expected, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"algorithm": "sarsa"}, "unknown algorithm 'sarsa'; allowed: bc, bcq, cql"),
+        ({"head": "tall"}, "unknown head 'tall'; allowed: dueling"),
+        (
+            {"options": {"beta": 1}},
+            r"options\.beta is unknown to the algorithm cql; allowed: alpha",
+        ),
+        ({"options": {"alpha": -1}}, r"options\.alpha = -1 of the algorithm cql"),
+        ({"learners": 3}, "batch_size 256 for 3 learners"),
+    ],
+)
+def test_settings_that_are_wrong_are_one_clear_line(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        train(LOG, settings(**changes), **GIVEN)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"feature_names": NAMES[:-1]}, "states have 6 features for 5 names"),
+        ({"amounts": AMOUNTS[:-1]}, "level 2 was logged and amounts has 2 levels"),
+    ],
+)
+def test_transitions_that_do_not_fit_are_one_clear_line(changes: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        train(LOG, settings(), **GIVEN | changes)
+    with pytest.raises(DataError, match="of the feature set old for training on fs"):
+        train(type(LOG)(**LOG.__dict__ | {"feature_set": "old"}), settings(), **GIVEN)
+
+
+def test_a_loss_that_explodes_is_told_with_what_to_do() -> None:
+    huge = type(LOG)(**LOG.__dict__ | {"rewards": LOG.rewards * np.float32(1e30)})
+    with pytest.raises(DataError, match=r"the loss became .* lower learning_rate"):
+        train(huge, settings(), **GIVEN)
