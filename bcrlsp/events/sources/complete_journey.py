@@ -6,8 +6,9 @@
   weeks are the calendar's when `period.origin` is a Monday 05:00 UTC (an hour off in summer).
 - Activity: a basket. The few baskets of one household within one second are set a microsecond
   apart, so that each keeps its own key.
-- Levels: the highest type of campaign that a household is under on any day of the period: 0 none,
-  1 C, 2 B, 3 A. One bonus row a household and period, level 0 included. Propensities are unknown.
+- Levels: the highest type of campaign that a household is under on any day of the period (that
+  holds the day's noon), first and last day included: 0 none, 1 C, 2 B, 3 A. One bonus row a
+  household and period, level 0 included. Propensities are unknown.
 - Sign-up: nobody's is known. All are members from the data's first instant.
 - Cost: what coupons took off in the period, coupon_disc + coupon_match_disc. In this edition both
   are 0 or more (21,889 and 10,300 lines above 0, none below). One redemption a bonus, at the last
@@ -113,9 +114,8 @@ def _bonuses(baskets: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     level = np.zeros((len(households), len(every)), dtype=np.int32)
     campaigns = _data("campaigns").merge(_data("campaign_descriptions"), on="campaign_id")
     member = campaigns[campaigns.household_id.isin(households)]
-    first = _index(_midnight(member.start_date), grid)
-    # A campaign's last day belongs to it.
-    last = _index(_midnight(member.end_date + pd.Timedelta(days=1)) - pd.Timedelta("1us"), grid)
+    first = _index(_noon(member.start_date), grid)
+    last = _index(_noon(member.end_date), grid)
     person = np.searchsorted(households, member.household_id)
     for who, begin, end, kind in zip(
         person, first - every[0], last - every[0], member.campaign_type, strict=True
@@ -192,8 +192,11 @@ def _utc(instants: pd.Series) -> pd.Series:
     return zoned.dt.tz_convert("UTC").dt.as_unit("us")
 
 
-def _midnight(dates: pd.Series) -> pd.Series:
-    return dates.dt.tz_localize(_ZONE).dt.tz_convert("UTC").dt.as_unit("us")
+def _noon(dates: pd.Series) -> pd.Series:
+    """A date is its noon: far from any hour that summer time shifts into another period."""
+    return (
+        (dates + pd.Timedelta(hours=12)).dt.tz_localize(_ZONE).dt.tz_convert("UTC").dt.as_unit("us")
+    )
 
 
 def _frame(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
