@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from click import FloatRange
@@ -34,54 +34,85 @@ def allocate_period(
 
     Budgets are those of the setting allocation.budgets and, with --budget, one over all users.
     """
-    index = context.calendar.parse(period)
+    return carry_out(context, plan(context, context.calendar.parse(period), budget, policy))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An allocation that is about to be made, and what it follows from.
+
+    period: number of the period. versions: of the event tables. run_id: digest of all of it.
+    """
+
+    period: int
+    trained: Trained
+    budgets: tuple[Budget, ...]
+    versions: Mapping[str, int]
+    run_id: str
+
+
+def plan(context: Context, period: int, budget: float | None, policy: str | None) -> Plan:
+    """What an allocation of the period would follow from now; UserError where it cannot be."""
     budgets = _budgets(context, budget)
-    trained = find_policy(context, policy, context.calendar.period(index))
+    trained = find_policy(context, policy, context.calendar.period(period))
+    versions = {name: context.lake.version(name) for name in EVENT_TABLES}
+    run_id = _run_id(context, period, trained, budgets, versions)
+    return Plan(period, trained, budgets, versions, run_id)
+
+
+def is_done(context: Context, planned: Plan) -> bool:
+    """Whether the tables hold this very allocation, whole: the certificate is written last."""
+    lake, start = context.lake, context.calendar.start(planned.period)
+    if not lake.exists("certificates"):
+        return False
+    same = (F.col("period_start") == F.lit(start)) & (F.col("run_id") == planned.run_id)
+    return not lake.read("certificates").where(same).isEmpty()
+
+
+def carry_out(context: Context, planned: Plan) -> Outcome:
+    """Scores the users, solves the LP and writes decisions and certificate."""
     settings = context.config.allocation
-    versions = {name: context.lake.version(name) for name in (*EVENT_TABLES, "policies")}
-    states = states_at(context.lake, context.config.trajectories, context.feature_set, index)
-    scores = score(
-        states.select("user_id", "segment", "feature_set", "state"), trained.uri, cost=settings.cost
-    ).drop("state", "feature_set")
-    with context.stage(f"Scoring users and solving the budget LP of {period}"):
+    states = states_at(
+        context.lake, context.config.trajectories, context.feature_set, planned.period
+    ).select("user_id", "segment", "feature_set", "state")
+    scores = score(states, planned.trained.uri, cost=settings.cost).drop("state", "feature_set")
+    name = f"{context.calendar.start(planned.period):%Y-%m-%dT%H:%M}"
+    with context.stage(f"Scoring users and solving the budget LP of {name}"):
         allocation = allocate(
-            scores, budgets, groups="segment", settings=settings.search, store=settings.store
+            scores,
+            planned.budgets,
+            groups="segment",
+            settings=settings.search,
+            store=settings.store,
         )
     try:
         with context.stage("Writing the allocation"):
-            return _kept(context, index, trained, allocation, budgets, versions)
+            return _kept(context, planned, allocation)
     finally:
         allocation.release()
 
 
-def _budgets(context: Context, total: float | None) -> list[Budget]:
+def _budgets(context: Context, total: float | None) -> tuple[Budget, ...]:
     budgets = [each.budget() for each in context.config.allocation.budgets]
     if total is not None:
         budgets.append(Budget("total", total))
     if not budgets:
         raise UserError("no budget: give --budget, or the setting allocation.budgets")
-    return budgets
+    return tuple(budgets)
 
 
-def _kept(
-    context: Context,
-    index: int,
-    trained: Trained,
-    allocation: Allocation,
-    budgets: Sequence[Budget],
-    versions: Mapping[str, int],
-) -> Outcome:
+def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
     """Writes decisions, then the certificate: its run id is the one of whole decisions."""
     lake, calendar, found = context.lake, context.calendar, allocation.certificate
+    index = planned.period
     key = {"period": calendar.period(index), "period_start": calendar.start(index)}
-    run_id = _run_id(context, key, trained, budgets, versions)
     where = condition(calendar, index, index + 1)
-    lake.replace("allocations", _decisions(context, allocation, key, trained, run_id), where)
+    lake.replace("allocations", _decisions(context, allocation, key, planned), where)
     row = {
         **key,
-        "run_id": run_id,
-        "policy_id": trained.policy_id,
-        "source_versions": dict(versions),
+        "run_id": planned.run_id,
+        "policy_id": planned.trained.policy_id,
+        "source_versions": dict(planned.versions),
         **{name: getattr(found, name) for name in ("value", "bound", "gap", "prices")},
         **{name: getattr(found, name) for name in ("spend", "limits", "passes", "users")},
     }
@@ -101,31 +132,27 @@ def _kept(
 
 
 def _decisions(
-    context: Context,
-    allocation: Allocation,
-    key: Mapping[str, Any],
-    trained: Trained,
-    run_id: str,
+    context: Context, allocation: Allocation, key: Mapping[str, Any], planned: Plan
 ) -> DataFrame:
     amounts = F.array(*(F.lit(float(amount)) for amount in context.config.amounts))
     return (
         allocation.decisions.withColumn("amount", F.get(amounts, F.col("level")))
-        .withColumn("policy_id", F.lit(trained.policy_id))
-        .withColumn("run_id", F.lit(run_id))
+        .withColumn("policy_id", F.lit(planned.trained.policy_id))
+        .withColumn("run_id", F.lit(planned.run_id))
         .withColumns({name: F.lit(value) for name, value in key.items()})
     )
 
 
 def _run_id(
     context: Context,
-    key: Mapping[str, Any],
+    period: int,
     trained: Trained,
     budgets: Sequence[Budget],
     versions: Mapping[str, int],
 ) -> str:
     """A digest of all that the decisions follow from: the same again is the same run."""
     content = [
-        {name: str(value) for name, value in key.items()},
+        context.calendar.start(period).isoformat(),
         trained.policy_id,
         [asdict(budget) for budget in budgets],
         dict(versions),
