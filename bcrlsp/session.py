@@ -15,6 +15,8 @@ from pyspark.sql import SparkSession
 from bcrlsp.errors import UserError
 from bcrlsp.java import java_problem
 
+# Delta computes a snapshot in 50 partitions by default: on one machine seconds for each write.
+_ONE_MACHINE = {"spark.databricks.delta.snapshotPartitions": "2"}
 _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -78,6 +80,9 @@ def _submitted(builder: SparkSession.Builder, settings: Settings) -> SparkSessio
         raise UserError(
             f"spark-submit started without Delta; add --packages {_delta_coordinates()}"
         ) from None
+    if (session.conf.get("spark.master", "") or "").startswith("local"):
+        for key, value in _ONE_MACHINE.items():
+            session.conf.set(key, value)
     return session
 
 
@@ -90,8 +95,7 @@ def _local(builder: SparkSession.Builder, settings: Settings) -> SparkSession:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        # Delta computes a snapshot in 50 partitions by default: seconds for each small write.
-        "spark.databricks.delta.snapshotPartitions": "2",
+        **_ONE_MACHINE,
         **_common(settings),
         **settings.conf,
     }
