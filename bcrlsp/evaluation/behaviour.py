@@ -82,9 +82,7 @@ class BehaviourModel:
 def fit_behaviour(log: Log, settings: Settings, seed: int) -> BehaviourModel:
     """The model of the levels sent."""
     features = Features.fit(log.features, settings, seed)
-    fitted = cross_fit(
-        log, settings.folds, seed, lambda part: _fit_logistic(part, features, settings)
-    )
+    fitted = cross_fit(log, settings, seed, lambda part: _fit_logistic(part, features, settings))
     width = log.target.shape[1]
     raw = BehaviourModel(fitted.models, seed, 1.0, np.zeros(width))
     logits = raw.raw_logits(log)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 
-from bcrlsp.errors import DataError
+from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.evaluation.fitted_q import FittedQ
 from bcrlsp.evaluation.log import Floats, Ints, Log
+from bcrlsp.evaluation.settings import Settings
 
 M = TypeVar("M")
 
@@ -27,15 +28,33 @@ class CrossFitted(Generic[M]):
         return log.folds(len(self.models), self.seed)
 
 
-def cross_fit(log: Log, count: int, seed: int, fit: Callable[[Log], M]) -> CrossFitted[M]:
-    """Fits once a fold; DataError where all users fall in one fold."""
-    folds = log.folds(count, seed)
+def cross_fit(log: Log, settings: Settings, seed: int, fit: Callable[[Log], M]) -> CrossFitted[M]:
+    """Fits once a fold, here or as Ray tasks, which gives the same models.
+
+    DataError where all users fall in one fold; ConfigError where Ray is asked for and not there.
+    """
+    folds = log.folds(settings.folds, seed)
     if len(np.unique(folds)) < 2:
         raise DataError(
             f"{len(log.users)} users are too few to fit a model on some and judge it on others; "
             "give more users, or use is, pdis, snis or snpdis"
         )
-    return CrossFitted(tuple(fit(log.select(folds != fold)) for fold in range(count)), seed)
+    parts = (log.select(folds != fold) for fold in range(settings.folds))
+    models = _on_ray(fit, parts) if settings.folds_on_ray else map(fit, parts)
+    return CrossFitted(tuple(models), seed)
+
+
+def _on_ray(fit: Callable[[Log], M], parts: Iterable[Log]) -> list[M]:
+    import ray
+
+    if not ray.is_initialized():
+        raise ConfigError(
+            "folds_on_ray is true but this process is not connected to Ray; call ray.init first, "
+            "or set folds_on_ray to false"
+        )
+    task = ray.remote(fit)
+    models: list[M] = ray.get([task.remote(part) for part in parts])
+    return models
 
 
 def fold_values(log: Log, fitted: CrossFitted[FittedQ]) -> tuple[Floats, Floats]:

@@ -12,6 +12,10 @@ class Settings(BaseModel, extra="forbid", frozen=True):
         le=20,
         description="folds of users for cross-fitting; more is slower and less biased",
     )
+    folds_on_ray: bool = Field(
+        False,
+        description="fit the folds as tasks of the Ray cluster that this process is connected to",
+    )
     ridge: float = Field(
         1.0,
         gt=0,

@@ -31,7 +31,7 @@ class DoublyRobust(Estimator[CrossFitted[FittedQ]]):
         """One fitted Q a fold, on the users outside it."""
         heads = (Features.fit(log.features, settings, seed),)
         return cross_fit(
-            log, settings.folds, seed, lambda part: FiniteHorizonFit(part, heads, settings).model
+            log, settings, seed, lambda part: FiniteHorizonFit(part, heads, settings).model
         )
 
     def terms(self, log: Log, model: CrossFitted[FittedQ]) -> Terms:

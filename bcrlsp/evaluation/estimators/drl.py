@@ -43,12 +43,12 @@ class DoubleReinforcementLearning(Estimator[DoubleModel]):
         features = Features.fit(log.features, settings, seed)
         q = cross_fit(
             log,
-            settings.folds,
+            settings,
             seed,
             lambda part: FiniteHorizonFit(part, (features,), settings).model,
         )
         ratio = cross_fit(
-            log, settings.folds, seed, lambda part: fit_density_ratio(part, features, settings)
+            log, settings, seed, lambda part: fit_density_ratio(part, features, settings)
         )
         return DoubleModel(q, ratio)
 

@@ -27,7 +27,7 @@ class MarginalisedImportanceSampling(Estimator[CrossFitted[DensityRatio]]):
         """One set of ratios a fold, on the users outside it."""
         features = Features.fit(log.features, settings, seed)
         return cross_fit(
-            log, settings.folds, seed, lambda part: fit_density_ratio(part, features, settings)
+            log, settings, seed, lambda part: fit_density_ratio(part, features, settings)
         )
 
     def terms(self, log: Log, model: CrossFitted[DensityRatio]) -> Terms:
