@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from bcrlsp.errors import DataError
-from bcrlsp.market import Belief, Market, Settings, build_chain, play, q_values, solve_oracle
+from bcrlsp.market import (
+    Behaviour,
+    Belief,
+    Market,
+    Settings,
+    build_chain,
+    play,
+    q_values,
+    solve_oracle,
+)
 from bcrlsp.market.fluid import best_constant_mix, flat, flow, within_budget
 from bcrlsp.market.settings import UserType
 
@@ -140,3 +149,51 @@ def test_a_filter_is_calibrated_and_sees_through_the_types() -> None:
         held = (believed >= low) & (believed < high)
         assert believed[held].mean() == pytest.approx(true[held].mean(), abs=0.015)
     assert np.corrcoef(believed, true)[0, 1] > 0.9
+
+
+def spend_up_to(value, cost, budget: float, rng):
+    """Levels (n,) of a price at which the mean cost just keeps the budget; ties by lot."""
+    rows = np.arange(len(value))
+    low, high = 0.0, 100.0
+    for _ in range(50):
+        price = (low + high) / 2
+        chosen = (value - price * cost).argmax(axis=1)
+        low, high = (price, high) if cost[rows, chosen].mean() > budget else (low, price)
+    cheap, dear = ((value - price * cost).argmax(axis=1) for price in (high, low))
+    order = rng.permutation(rows)
+    more = np.cumsum((cost[rows, dear] - cost[rows, cheap])[order])
+    taken = order[more <= budget * len(rows) - cost[rows, cheap].sum()]
+    cheap[taken] = dear[taken]
+    return cheap
+
+
+def test_types_seen_through_a_filter_cost_little() -> None:
+    users, logged = 8000, 30
+    settings = Settings()
+    behaviour = Behaviour(settings.behaviour, len(AMOUNTS))
+    rng = np.random.default_rng(21)
+    market = Market(CHAIN)
+    market.reset(users, 22)
+    log = play(
+        market,
+        lambda h: behaviour.decide(behaviour.propensities(h.levels, h.returned), rng.random(users)),
+        logged,
+    )
+    start = np.bincount(market.states, minlength=len(COST)) / users
+    budget = np.full(PERIODS, log.spend.mean())
+    bound = solve_oracle(CHAIN, budget, start)
+    base = best_constant_mix(CHAIN, budget, start)[1].retention.mean()
+    price = float(np.median(bound.prices))
+    values = q_values(CHAIN, 0.95, price) + price * COST
+    belief = Belief(CHAIN, users)
+    belief.follow(log)
+
+    def planned(history):
+        if history.periods > logged:
+            belief.update(history.levels[-1], history.returned[-1])
+        return spend_up_to(belief.expect(values), belief.expect(COST), budget[0], rng)
+
+    played = play(market, planned, PERIODS, log)
+    assert played.spend[logged:].mean() <= budget[0] * 1.01
+    reached = (played.retention[logged:].mean() - base) / (bound.value - base)
+    assert 0.85 <= reached <= 1.02
