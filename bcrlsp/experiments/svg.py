@@ -44,7 +44,7 @@ class Chart:
     width: int = 760
     height: int = 420
     left: int = 70
-    right: int = 170
+    right: int = 200
     top: int = 50
     bottom: int = 55
     _parts: list[str] = field(default_factory=list)
@@ -134,6 +134,6 @@ def nice_ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers that cover a range, the first and last at or outside its ends."""
     raw = (high - low or 1.0) / about
     magnitude = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= raw * 0.999)
+    step = next(m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [k * step for k in range(first, last + 1)]
