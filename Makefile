@@ -33,6 +33,10 @@ demo: setup ## The whole pipeline on a small simulated market (10 minutes at mos
 real-data: setup ## The same pipeline on dunnhumby's The Complete Journey
 	$(BIN)/bcrlsp demo --config conf/complete-journey.yaml
 
+.PHONY: experiment
+experiment: setup ## Policies compared on the simulated market (hours; resumes; QUICK=1: minutes)
+	$(BIN)/bcrlsp experiment --page docs/results.md $(if $(QUICK),--quick)
+
 .PHONY: test
 test: setup ## All tests
 	$(BIN)/python -m pytest
@@ -47,6 +51,22 @@ lint: setup ## ruff and mypy
 format: setup ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+$(VENV)/.bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
+.PHONY: bench-lp
+bench-lp: setup $(VENV)/.bench ## The budget LP against HiGHS and PDLP (QUICK=1: smaller)
+	$(BIN)/python benchmarks/bench_lp.py $(if $(QUICK),--quick)
+
+.PHONY: bench-trajectories
+bench-trajectories: setup $(VENV)/.bench ## Trajectories on Spark against DuckDB (QUICK=1: smaller)
+	$(BIN)/python benchmarks/bench_trajectories.py $(if $(QUICK),--quick)
+
+.PHONY: bench-train
+bench-train: setup ## The learner against a plain torch loop and d3rlpy (QUICK=1: smaller)
+	$(BIN)/python benchmarks/bench_train.py $(if $(QUICK),--quick)
 
 .PHONY: clean
 clean: ## Remove tables, artefacts and caches (not the virtual environment)

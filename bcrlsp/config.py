@@ -14,6 +14,7 @@ from bcrlsp import periods, session
 from bcrlsp.commands.settings import AllocationSettings, DemoSettings, EvaluationSettings
 from bcrlsp.errors import ConfigError
 from bcrlsp.events import Settings as EventSettings
+from bcrlsp.experiments.settings import Settings as ExperimentSettings
 from bcrlsp.learning import Settings as TrainingSettings
 from bcrlsp.market import Settings as MarketSettings
 from bcrlsp.tables import Settings as LakeSettings
@@ -44,6 +45,7 @@ class Config(BaseModel):
     allocation: AllocationSettings = AllocationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     demo: DemoSettings = DemoSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
 
     @field_validator("amounts")
     @classmethod
