@@ -52,6 +52,9 @@ class Lake:
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self.spark = spark
         self._settings = settings
+        # Tables found to be there, and found whole: asking costs a statement each time.
+        self._found: set[str] = set()
+        self._whole: set[str] = set()
 
     @property
     def place(self) -> str:
@@ -78,7 +81,9 @@ class Lake:
         try:
             self.spark.sql(f"DESCRIBE DETAIL {self.identifier(name)}").first()
         except AnalysisException:
+            self._found.discard(name)
             return False
+        self._found.add(name)
         return True
 
     def version(self, name: str) -> int:
@@ -95,6 +100,8 @@ class Lake:
 
     def create(self, name: str) -> None:
         """The empty table with its constraints, if it is not there; safe to repeat."""
+        if name in self._whole:
+            return
         table = TABLES[name]
         if not self.exists(name):
             self.spark.sql(self._ddl(table))
@@ -104,6 +111,8 @@ class Lake:
             if f"delta.constraints.{check}" not in held:
                 target = self.identifier(name)
                 self.spark.sql(f"ALTER TABLE {target} ADD CONSTRAINT {check} CHECK ({condition})")
+        self._found.add(name)
+        self._whole.add(name)
 
     def overwrite(self, name: str, rows: DataFrame) -> int:
         """The table's rows become `rows`, in one transaction; returns the new version."""
@@ -174,7 +183,7 @@ class Lake:
         return (root if "://" in root else str(Path(root).absolute())).rstrip("/")
 
     def _require(self, name: str) -> None:
-        if not self.exists(name):
+        if name not in self._found and not self.exists(name):
             raise DataError(
                 f"there is no table {name} at {self.identifier(name)}; {MADE_BY[name]} makes it"
             )

@@ -178,7 +178,7 @@ TABLES: dict[str, Table] = {
         _table(
             "builds",
             "table_name string, period date, period_start timestamp, feature_set string, "
-            "inputs string, row_count bigint, source_versions map<string,bigint>, "
+            "inputs string, empty boolean, source_versions map<string,bigint>, "
             "known_at timestamp?, built_ts timestamp",
             keys=("table_name", "period_start"),
         ),

@@ -72,20 +72,20 @@ def build(
     digests = scan(sources, feature_set, window.start, window.stop)
     ledger = Ledger(sources, feature_set.hash)
     complete = {period: digests.of_rows(period) for period in window if digests.complete(period)}
-    right = ledger.right("trajectories", complete)
-    wanted = sorted(set(complete) if force else set(complete) - right)
-    held = ledger.held("trajectories", window.start, window.stop)
+    right = set() if force else ledger.right("trajectories", complete)
+    wanted = sorted(set(complete) - right)
     snapshots = Snapshots(sources, feature_set, digests)
     counts = _Counts()
     for run in runs(wanted, settings.periods_a_write):
         progress(_describe(sources, run))
-        counts += _write(sources, feature_set, snapshots, [complete[p] for p in run], run)
-        ledger.write("trajectories", {period: complete[period] for period in run})
-    # Periods that were complete once and are no longer (events were withdrawn) lose their rows.
-    for run in runs(set(held) - set(complete), settings.periods_a_write):
-        nothing = lake.read("trajectories").where(F.lit(False))
-        lake.replace("trajectories", nothing, condition(sources.calendar, run.start, run.stop))
-        ledger.write("trajectories", dict.fromkeys(run, ""))
+        inputs = {period: complete[period] for period in run}
+        written = _write(sources, feature_set, snapshots, inputs, run)
+        # Users only ever join: from the first period with rows on, all have some.
+        empty = range(run.start, run.stop if written.first is None else written.first)
+        ledger.write("trajectories", inputs, empty)
+        counts += written
+    pending = [period for period in window if period not in complete]
+    _clear(sources, ledger, pending)
     snapshot = _snapshot_period(digests, window)
     if snapshot is not None:
         snapshots.save(snapshot, base=window.start)
@@ -93,7 +93,7 @@ def build(
         window=window,
         built=wanted,
         skipped=sorted(set(complete) - set(wanted)),
-        pending=[period for period in window if period not in complete],
+        pending=pending,
         rows=counts.rows,
         conflicts=counts.conflicts,
         duplicates=counts.duplicates,
@@ -108,6 +108,8 @@ class _Counts:
     rows: int = 0
     conflicts: int = 0
     duplicates: int = 0
+    first: int | None = None
+    """The first period that has rows."""
 
     def __add__(self, other: "_Counts") -> "_Counts":
         return _Counts(
@@ -121,7 +123,7 @@ def _write(
     sources: Sources,
     feature_set: FeatureSet,
     snapshots: Snapshots,
-    inputs: Sequence[str],
+    inputs: Mapping[int, str],
     run: range,
 ) -> _Counts:
     """Writes the rows of neighbouring periods, in one transaction.
@@ -132,19 +134,35 @@ def _write(
     start = run.start - MEMORY if snapshot is None else run.start
     stream = sources.stream(start, run.start, run.stop, run.stop - 1, snapshot)
     span = Span(start, run.start, run.stop)
-    function = trajectory_rows(span, feature_set, sources.settings, inputs)
+    function = trajectory_rows(
+        span, feature_set, sources.settings, [inputs[period] for period in run]
+    )
     # Counted on the way: a second pass would cost as much as the first.
     seen = Observation()
     rows = stream.mapInArrow(function, TRAJECTORY_SCHEMA).observe(
         seen,
         F.count("*").alias("rows"),
+        F.min(sources.calendar.index_of(F.col("period_start"))).alias("first"),
         F.sum("conflicts").alias("conflicts"),
         F.sum("duplicates").alias("duplicates"),
     )
     where = condition(sources.calendar, run.start, run.stop)
     sources.lake.replace("trajectories", rows, where)
     counted = seen.get
-    return _Counts(counted["rows"], counted["conflicts"] or 0, counted["duplicates"] or 0)
+    return _Counts(
+        counted["rows"], counted["conflicts"] or 0, counted["duplicates"] or 0, counted["first"]
+    )
+
+
+def _clear(sources: Sources, ledger: Ledger, pending: Sequence[int]) -> None:
+    """Takes the rows of periods that were complete once and are no longer (withdrawn events)."""
+    if not pending:
+        return
+    lake, calendar = sources.lake, sources.calendar
+    held = ledger.held("trajectories", min(pending), max(pending) + 1)
+    for run in runs(held.keys() & set(pending), sources.settings.periods_a_write):
+        nothing = lake.read("trajectories").where(F.lit(False))
+        lake.replace("trajectories", nothing, condition(calendar, run.start, run.stop))
 
 
 def _snapshot_period(digests: Digests, window: range) -> int | None:

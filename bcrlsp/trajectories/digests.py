@@ -73,14 +73,17 @@ def scan(sources: Sources, feature_set: FeatureSet, first: int, stop: int) -> Di
     """The inputs of periods [first, stop), and of the states at first to stop, in one pass."""
     reach = sources.settings.reach
     begin, end = first - MEMORY, stop + reach
-    rows = reduce(
-        DataFrame.unionByName,
-        [_sums(sources.between(name, begin, end), name) for name in HAPPENINGS],
-    ).collect()
-    events = {(r["name"], r["period_index"]): (r["n"], r["mixed"], r["total"]) for r in rows}
     index = F.greatest(sources.calendar.index_of(F.col(INSTANTS["users"])), F.lit(begin))
-    people = _sums(sources.users(end).withColumn("period_index", index), "users").collect()
-    users = {r["period_index"]: (r["n"], r["mixed"], r["total"]) for r in people}
+    frames = [sources.between(name, begin, end) for name in HAPPENINGS]
+    frames.append(sources.users(end).withColumn("period_index", index))
+    names = (*HAPPENINGS, "users")
+    summed = map(_sums, frames, names)
+    found = {
+        (row["name"], row["period_index"]): (row["n"], row["mixed"], row["total"])
+        for row in reduce(DataFrame.unionByName, summed).collect()
+    }
+    users = {period: sums for (name, period), sums in found.items() if name == "users"}
+    events = {key: sums for key, sums in found.items() if key[0] != "users"}
     rules = json.dumps([_VERSION, feature_set.hash, sources.settings.rules, str(sources.known_at)])
     seen = {period for name, period in events if name in _FRONTIER}
     last = _last(sources, seen, end)
@@ -90,10 +93,10 @@ def scan(sources: Sources, feature_set: FeatureSet, first: int, stop: int) -> Di
 def _last(sources: Sources, seen: set[int], end: int) -> int | None:
     """The last period that is over, as far as it matters before `end`."""
     last = max(seen, default=None)
-    if last != end - 1 and any(
-        not sources.between(name, end, None).isEmpty() for name in _FRONTIER
-    ):
-        last = end - 1
+    if last != end - 1:
+        after = [sources.between(name, end, None).select("user_id") for name in _FRONTIER]
+        if not reduce(DataFrame.unionByName, after).isEmpty():
+            last = end - 1
     if last is not None and sources.known_at is not None:
         # A period that was not over then is incomplete, whatever it holds.
         last = min(last, sources.calendar.index(sources.known_at) - 1)

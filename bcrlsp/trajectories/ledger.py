@@ -7,8 +7,7 @@ between two writes nor two builds at once can make a wrong period look right.
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -25,14 +24,6 @@ _ATTEMPTS = 20
 _WAIT_SECONDS = 0.2
 
 
-@dataclass(frozen=True)
-class Held:
-    """Rows of one period and the inputs that all of them name; None: they differ."""
-
-    rows: int
-    inputs: str | None
-
-
 class Ledger:
     """The table `builds`, beside the rows that it speaks of."""
 
@@ -45,15 +36,16 @@ class Ledger:
         if not inputs:
             return set()
         first, stop = min(inputs), max(inputs) + 1
-        held, empty = self.held(table, first, stop), self._empty(table, first, stop)
-        return {
-            period
-            for period, wanted in inputs.items()
-            if (held[period].inputs if period in held else empty.get(period)) == wanted
-        }
+        said = self.held(table, first, stop)
+        if not said.keys() >= inputs.keys():
+            said = {**self._empty(table, first, stop), **said}
+        return {period for period, wanted in inputs.items() if said.get(period) == wanted}
 
-    def held(self, table: Built, first: int, stop: int) -> dict[int, Held]:
-        """What the rows of periods [first, stop) say, for periods that have any."""
+    def held(self, table: Built, first: int, stop: int) -> dict[int, str | None]:
+        """The inputs that rows of periods [first, stop) name, for periods that have rows.
+
+        None where the rows of a period differ.
+        """
         lake, calendar = self._sources.lake, self._sources.calendar
         lake.create(table)
         inputs = F.coalesce("inputs", F.lit(""))
@@ -61,23 +53,21 @@ class Ledger:
             lake.read(table)
             .where(condition(calendar, first, stop))
             .groupBy("period_start")
-            .agg(F.count("*").alias("n"), F.min(inputs).alias("low"), F.max(inputs).alias("high"))
+            .agg(F.min(inputs).alias("low"), F.max(inputs).alias("high"))
             .withColumn("period_index", calendar.index_of(F.col("period_start")))
         )
         return {
-            row["period_index"]: Held(row["n"], row["low"] if row["low"] == row["high"] else None)
+            row["period_index"]: row["low"] if row["low"] == row["high"] else None
             for row in rows.collect()
         }
 
-    def write(self, table: Built, inputs: Mapping[int, str]) -> None:
-        """Records that periods were built from `inputs` (period to digest; "": cleared).
+    def write(self, table: Built, inputs: Mapping[int, str], empty: Container[int]) -> None:
+        """Records that periods were built from `inputs` (period to digest).
 
-        Waits for its turn when another build writes at once.
+        empty: the periods that rightly have no rows. Waits for its turn when another build writes
+        at once.
         """
-        if not inputs:
-            return
-        calendar, held = self._sources.calendar, self.held(table, min(inputs), max(inputs) + 1)
-        now = datetime.now(UTC)
+        calendar, now = self._sources.calendar, datetime.now(UTC)
         self._merge(
             [
                 (
@@ -86,7 +76,7 @@ class Ledger:
                     calendar.start(period),
                     self._feature_set,
                     digest,
-                    held[period].rows if period in held else 0,
+                    period in empty,
                     dict(self._sources.versions),
                     self._sources.known_at,
                     now,
@@ -101,7 +91,7 @@ class Ledger:
         lake.create("builds")
         rows = lake.read("builds").where(
             (F.col("table_name") == table)
-            & (F.col("row_count") == 0)
+            & F.col("empty")
             & F.expr(condition(calendar, first, stop))
         )
         index = calendar.index_of(F.col("period_start"))

@@ -1,7 +1,7 @@
 """Carried states: what the features need of each user's past, at the start of a period.
 
-A snapshot in the table `states` saves reading that past again. It is used where the ledger says
-that it was built from the same inputs. Any other state is made from the events of the last
+A snapshot in the table `states` saves reading that past again. It is used where its rows say
+that they were built from the same inputs. Any other state is made from the events of the last
 `MEMORY` periods, so that snapshots are a saving and never the only copy.
 """
 
@@ -64,7 +64,8 @@ class Snapshots:
 
     def read(self, period: int) -> DataFrame | None:
         """The snapshot at the start of `period`, if it is right."""
-        if not self._ledger.right("states", {period: self._digests.of_state(period)}):
+        held = self._ledger.held("states", period, period + 1)
+        if held.get(period) != self._digests.of_state(period):
             return None
         return self._sources.lake.read("states").where(self._where(period))
 
@@ -93,11 +94,9 @@ class Snapshots:
             return
         lake = self._sources.lake
         lake.replace("states", self.at(period, base), self._where(period))
-        self._ledger.write("states", {period: self._digests.of_state(period)})
         for old in sorted({*held, period})[:-keep]:
             nothing = lake.read("states").where(F.lit(False))
             lake.replace("states", nothing, self._where(old))
-            self._ledger.write("states", {old: ""})
 
     def _where(self, period: int) -> str:
         return condition(self._sources.calendar, period, period + 1)

@@ -13,6 +13,9 @@ from bcrlsp.tables import TABLES, Lake
 from bcrlsp.trajectories import Settings
 
 AMOUNTS = (0.0, 1.0, 2.5)
+PERIODS = 40
+WINDOW = range(28, PERIODS)
+"""Periods of the shared log, and those of them that are built."""
 
 
 @dataclass(frozen=True)
