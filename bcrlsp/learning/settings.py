@@ -1,6 +1,6 @@
 """Settings of a training run."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -68,6 +68,12 @@ class Settings(BaseModel):
     )
     learning_rate: float = Field(
         3e-4, gt=0, description="of Adam. Higher is faster and less steady. Usual: 1e-4 to 1e-3"
+    )
+    decay: Literal["cosine", "constant"] = Field(
+        "cosine",
+        description="course of the learning rate over the updates. cosine falls to 0, which "
+        "averages the noise of the last batches out of the small differences between levels; "
+        "constant keeps it",
     )
     weight_decay: float = Field(
         0.0, ge=0, description="AdamW's decay a step. Higher smooths the values. Usual: 0 to 1e-2"

@@ -4,6 +4,7 @@
 here the transitions are handed over once and a batch costs two gathers.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -100,7 +101,9 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
         self.before_gradient_based_update(timesteps={})
         module = self._unwrapped()
         self._sums: dict[str, Tensor] = {}
+        (optimizer,) = (each for _, each in self.get_optimizers_for_module(DEFAULT_MODULE_ID))
         for _ in range(count):
+            self._set_optimizer_lr(optimizer, self._learning_rate())
             self._update(_as_rllib(self._sampler.batch(self._weights_seq_no)))
             module.move_target(self.config.settings.target_rate)
             self._weights_seq_no += 1
@@ -123,6 +126,14 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
         self._add("cost_error", cost)
         total: Tensor = loss.total + config.settings.cost_weight * cost
         return total
+
+    def _learning_rate(self) -> float:
+        """Of the next update, by its number alone."""
+        settings = self.config.settings
+        if settings.decay == "constant":
+            return float(settings.learning_rate)
+        done = min(1.0, self._weights_seq_no / settings.updates)
+        return float(settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done)))
 
     def _losses(self, views: Views, batch: Batch) -> tuple[Loss, Tensor]:
         config = self.config
