@@ -47,7 +47,7 @@ def header(reading: Reading) -> Header:
     evaluated = _or_none(reading, evaluation)
     return Header(
         title=f"Bonuses for {reading.label(chosen.period)}",
-        sentence=f"{_choice(chosen)} {_outcome(evaluated)}".strip(),
+        sentence=f"{_choice(chosen)} {_outcome(evaluated, observational)}".strip(),
         figures=_figures(chosen, logged, evaluated),
         warnings=[chosen.doubt] if chosen.doubt else [],
         observational=observational,
@@ -73,15 +73,20 @@ def _choice(chosen: Decision) -> str:
     )
 
 
-def _outcome(evaluated: Evaluation | None) -> str:
+def _outcome(evaluated: Evaluation | None, observational: bool) -> str:
     best = None if evaluated is None else evaluated.best("retention")
     logged = None if evaluated is None else evaluated.logged("retention")
     if best is None or logged is None:
         return ""
-    return (
-        f"By the log, its policy keeps a user for {text.number(best.estimate)} periods, against "
-        f"{text.number(logged.estimate)} before."
+    told = (
+        f"Estimated from the log, the policy keeps a user for {text.number(best.estimate)} "
+        f"periods, the logged one for {text.number(logged.estimate)}"
     )
+    if observational:
+        return f"{told}; the data are observational, so that is no proof."
+    if evaluated is None or not evaluated.apart("retention"):
+        return f"{told}; the difference is not proven."
+    return f"{told}."
 
 
 def _figures(chosen: Decision, logged: Log | None, evaluated: Evaluation | None) -> list[Figure]:

@@ -20,7 +20,7 @@ def figure(
     """A Plotly figure of `traces`, with the page's look under `layout`."""
     base: dict[str, Any] = {
         "height": height,
-        "margin": {"l": 12, "r": 12, "t": 34 if legend else 12, "b": 12, "pad": 4},
+        "margin": {"l": 0, "r": 12, "t": 34 if legend else 12, "b": 12, "pad": 4},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": _FONT, "size": 13, "color": INK},

@@ -76,7 +76,7 @@ def test_the_header_states_the_decision(page: Page, written: Written) -> None:
     assert f"{bonuses} of {USERS} users get a bonus" in said
     assert f"{spend:.2f} of a budget of {certificate['limits']['total']:.2f} is spent" in said
     assert "within 0.00031 % of the best possible" in said
-    assert "keeps a user for 1.290 periods, against 1.210 before" in said
+    assert "the policy keeps a user for 1.290 periods, the logged one for 1.210." in said
     log = written["trajectories"]
     assert f"for as many users: {USERS * fmean(row['cost'] for row in log):,.2f}" in said
 
@@ -137,7 +137,7 @@ def test_learning_quotes_the_held_out_curve(page: Page, written: Written) -> Non
 
 
 def test_the_evaluation(page: Page) -> None:
-    assert page.headlines["evaluation"] == "+0.0800"
+    assert page.headlines["evaluation"] == "+0.080"
     said = page.text["evaluation"]
     assert "against 1.210 as logged (1.190 to 1.230). The intervals are apart." in said
     assert "12 users of 30" in said
@@ -244,6 +244,7 @@ def test_observational_data_say_what_cannot_be_concluded(lake: Lake, tmp_path: P
     )
     put(lake, "quarantine", [])
     page = Page.of(shown(lake, tmp_path / "seen.html"))
+    assert "the data are observational, so that is no proof" in page.text["header"]
     assert "That a bonus caused a return" in page.text["aside"]
     assert page.text["trajectories"].count("unknown") >= 3
     assert "No row was refused." in page.text["trajectories"]

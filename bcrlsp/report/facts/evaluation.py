@@ -54,6 +54,13 @@ class Evaluation:
         places = {name: place for place, name in enumerate(PREFERRED)}
         return min(known, key=lambda e: places.get(e.estimator, len(places)), default=None)
 
+    def apart(self, measure: str) -> bool:
+        """Whether the intervals of the quoted estimate and of the logged policy do not overlap."""
+        best, logged = self.best(measure), self.logged(measure)
+        if best is None or logged is None:
+            return False
+        return best.low > logged.high or best.high < logged.low
+
 
 def evaluation(reading: Reading) -> Evaluation:
     """The evaluations of the page's policy; NothingToShow where it has none."""

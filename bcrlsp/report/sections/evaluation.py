@@ -45,11 +45,14 @@ def _answer(found: Evaluation) -> tuple[str, str]:
         )
     change = best.estimate - logged.estimate
     sign = "+" if change > 0 else ""
-    apart = best.low > logged.high or best.high < logged.low
-    return f"{sign}{text.number(change, 3)}", (
+    return f"{sign}{text.number(change, 2)}", (
         f"periods kept a user: {text.number(best.estimate)} under the new policy ({interval}) "
         f"against {text.number(logged.estimate)} as logged ({_interval(logged)}). "
-        + ("The intervals are apart." if apart else "The intervals overlap: not proven.")
+        + (
+            "The intervals are apart."
+            if found.apart("retention")
+            else "The intervals overlap: not proven."
+        )
     )
 
 
@@ -107,7 +110,7 @@ def _plot(found: Evaluation) -> Plot:
             )
         domain = [0.0, 0.47] if place == 0 else [0.53, 1.0]
         layout[f"xaxis{suffix}"] = plots.axis(
-            f"{measure}: {_UNITS[measure]}", domain=domain, anchor=f"y{suffix}", nticks=5
+            _UNITS[measure], domain=domain, anchor=f"y{suffix}", nticks=5
         )
         layout[f"yaxis{suffix}"] = plots.axis(
             type="category",

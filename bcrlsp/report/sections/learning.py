@@ -11,6 +11,7 @@ from bcrlsp.report.reading import NothingToShow, Reading
 from bcrlsp.report.section import Content, Grid, Plot, section
 
 _MOST_PANELS = 6
+_GUTTER = 0.06
 # What a learner counts rather than measures: the axis of the curves where it is recorded.
 _COUNTER = "update"
 
@@ -80,6 +81,7 @@ def _plot(curves: Curves) -> Plot:
     for place, (metric, points) in enumerate(shown):
         row, column = divmod(place, columns)
         left, top = column * width, 1 - row * height
+        right = column + 1 < columns
         suffix = "" if place == 0 else str(place + 1)
         traces.append(
             plots.line(
@@ -92,7 +94,8 @@ def _plot(curves: Curves) -> Plot:
                 mode="lines" if len(points) > 1 else "markers",
             )
         )
-        across = [left + (0.06 if column else 0), left + width - (0.02 if column == 0 else 0)]
+        # Between columns there is room for an axis on a narrow screen.
+        across = [left + (_GUTTER if column else 0), left + width - (_GUTTER if right else 0)]
         layout[f"xaxis{suffix}"] = plots.axis(
             domain=across, anchor=f"y{suffix}", showgrid=False, nticks=6
         )
