@@ -124,7 +124,7 @@ def test_what_spark_wrote_is_read(lake: Lake) -> None:
     start = datetime(2025, 1, 6, tzinfo=UTC)
     rows = [
         (f"u{user}", start.date().replace(day=6 + step), step, [1.0 * user, 2.0], 1, 1.0, 0.5,
-         None if step else 0.5, False, start.replace(day=6 + step), "all", "f")
+         None if step else 0.5, False, start.replace(day=6 + step), "all", "f", None)
         for user in range(20) for step in range(4)
     ]  # fmt: skip
     frame = lake.spark.createDataFrame(rows, TABLES["trajectories"].schema)
