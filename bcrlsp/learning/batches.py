@@ -4,6 +4,7 @@ A batch is a function of (seed, update) alone, whatever the number of learners t
 that a resumed run draws the batches that the killed one would have drawn.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,10 @@ class Sampler:
         self._part, self._parts = part, parts
         self._held = transitions
         self._usable = transitions.usable
-        self._states = torch.from_numpy(transitions.states)
+        with warnings.catch_warnings():
+            # Ray's object store hands out arrays that cannot be written; nothing here writes.
+            warnings.simplefilter("ignore", UserWarning)
+            self._states = torch.from_numpy(transitions.states)
 
     def batch(self, update: int) -> Batch:
         """The batch of an update, this learner's part of it."""

@@ -15,6 +15,7 @@ from bcrlsp.errors import DataError
 from bcrlsp.learning.batches import split
 from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.rllib.algorithm import OfflineConfig, OfflineRL
+from bcrlsp.learning.rllib.cluster import ray_for
 from bcrlsp.learning.rllib.learner import Held
 from bcrlsp.learning.task import Task, TrainedPolicy
 from bcrlsp.policies import Manifest, Network, NetworkSpec, Policy, weights_digest
@@ -44,12 +45,13 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
         seed=task.seed,
     )
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
-    trainer: Any = config.build_algo()
-    try:
-        trainer.hold(Held(task.transitions, parts, cost_unit))
-        curve, weights, best = _train(trainer, task)
-    finally:
-        trainer.stop()
+    with ray_for(settings.learners, task.transitions):
+        trainer: Any = config.build_algo()
+        try:
+            trainer.hold(Held(task.transitions, parts, cost_unit))
+            curve, weights, best = _train(trainer, task)
+        finally:
+            trainer.stop()
     manifest = Manifest(
         policy_id=f"{settings.algorithm}-{_identity(task, weights)}",
         algorithm=settings.algorithm,

@@ -71,9 +71,9 @@ class Settings(BaseModel):
     )
     decay: Literal["cosine", "constant"] = Field(
         "cosine",
-        description="course of the learning rate over the updates. cosine falls to 0, which "
-        "averages the noise of the last batches out of the small differences between levels; "
-        "constant keeps it",
+        description="course of the learning rate over the updates. cosine falls to 0 in the second "
+        "half, which averages the noise of the batches out of the small differences between "
+        "levels; constant keeps it",
     )
     weight_decay: float = Field(
         0.0, ge=0, description="AdamW's decay a step. Higher smooths the values. Usual: 0 to 1e-2"

@@ -58,6 +58,12 @@ class Transitions:
         return len(self.levels)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        held = (getattr(self, each.name) for each in fields(self) if each.name != "feature_set")
+        return sum(array.nbytes for array in held if array is not None)
+
+    @property
     def usable(self) -> NDArray[np.bool_]:
         """(n,) bool: rows that training uses, all but the truncated ones."""
         return self.has_next | self.terminal

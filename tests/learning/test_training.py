@@ -79,7 +79,7 @@ def test_a_checkpoint_of_another_run_or_half_written_is_not_used(tmp_path: Path)
 
 
 def test_patience_keeps_the_best_weights_of_the_curve() -> None:
-    long = settings(updates=2000, iteration=20, patience=2, learning_rate=0.05)
+    long = settings(updates=2000, iteration=20, patience=2, learning_rate=0.05, decay="constant")
     result = train(LOG, long, **GIVEN)
     errors = [point["holdout_td"] for point in result.curve]
     best = int(np.argmin(errors))
@@ -91,6 +91,16 @@ def test_patience_keeps_the_best_weights_of_the_curve() -> None:
     )
     for name, array in shorter.policy.network.weights.items():
         np.testing.assert_array_equal(array, result.policy.network.weights[name])
+
+
+@pytest.mark.usefixtures("ray_instance")
+def test_two_learners_give_the_curve_of_one() -> None:
+    one, two = (train(LOG, settings(updates=60, learners=count), **GIVEN) for count in (0, 2))
+    assert len(one.curve) == 3
+    for at_one, at_two in zip(one.curve, two.curve, strict=True):
+        assert at_one == pytest.approx(at_two, abs=1e-4)
+    for name, array in one.policy.network.weights.items():
+        np.testing.assert_allclose(array, two.policy.network.weights[name], atol=1e-4)
 
 
 def test_a_price_is_taken_off_in_training_and_added_back_in_the_values() -> None:

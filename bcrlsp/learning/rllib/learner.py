@@ -132,8 +132,10 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
         settings = self.config.settings
         if settings.decay == "constant":
             return float(settings.learning_rate)
-        done = min(1.0, self._weights_seq_no / settings.updates)
-        return float(settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done)))
+        # The first half is for the targets to settle: a network that stands still no longer
+        # follows them.
+        falling = min(1.0, max(0.0, 2 * self._weights_seq_no / settings.updates - 1))
+        return float(settings.learning_rate * 0.5 * (1 + math.cos(math.pi * falling)))
 
     def _losses(self, views: Views, batch: Batch) -> tuple[Loss, Tensor]:
         config = self.config
