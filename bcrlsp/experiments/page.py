@@ -31,13 +31,19 @@ def write_page(results: Results, page: Path, command: str) -> Path:
 
 def _head(results: Results, command: str) -> str:
     held = results.settings
+    largest = max([held.log_users, *held.log_sizes])
+    capped = (
+        f" Of a log of more than {held.row_users:,} users they saw that many."
+        if largest > held.row_users
+        else ""
+    )
     return (
         "# Results on the simulated market\n\n"
         f"Made by `{command}`. {held.seeds} seeds, each with a log of its own; every policy is "
         f"played by {held.users:,} users over {held.periods} periods, after {held.warmup} periods "
         f"under the logging policy. Learners saw {held.log_users:,} users over "
-        f"{held.log_periods} periods unless a table says otherwise. Intervals are Student's 95 % "
-        "over seeds.\n\n"
+        f"{held.log_periods} periods unless a table says otherwise.{capped} Intervals are "
+        "Student's 95 % over seeds.\n\n"
         "Realised spend is steered to the same budget for every policy "
         f"(† marks one more than {100 * held.tolerance:g} % away from it, such as those that have "
         "no budget). The share of the oracle's gain is (retention - best constant mix) / (oracle - "

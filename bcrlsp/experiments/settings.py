@@ -4,7 +4,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-_LEARNERS = ("cql", "myopic", "bcorle")
+
+def _training(updates: int) -> dict[str, dict[str, Any]]:
+    """Changes to the training settings: one thread, so that all machines find the same."""
+    learners = {name: {"updates": updates, "threads": 1} for name in ("cql", "myopic", "bcorle")}
+    return {**learners, "bcrlsp": {"threads": 1}}
 
 
 class OpeSettings(BaseModel, extra="forbid", frozen=True):
@@ -74,7 +78,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
         description="largest distance of realised spend from the budget that counts as equal",
     )
     training: dict[str, dict[str, Any]] = Field(
-        {name: {"updates": 12_000} for name in _LEARNERS},
+        _training(12_000),
         description="changes to the training settings, by recipe: cql, myopic, bcorle, bcrlsp",
     )
     ope: OpeSettings = Field(OpeSettings(), description="how estimators are judged")
@@ -91,7 +95,7 @@ def quick(settings: Settings) -> Settings:
             "noises": (),
             "budgets": (0.5, 1.0, 2.0),
             "swept": ("bcrlsp",),
-            "training": {name: {"updates": 1_500} for name in _LEARNERS},
+            "training": _training(1_500),
             "ope": settings.ope.model_copy(
                 update={"repetitions": 5, "users": 500, "truth_users": 20_000}
             ),
