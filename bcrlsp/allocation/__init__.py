@@ -2,6 +2,8 @@
 
 from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.certificate import Certificate, Solution
+from bcrlsp.allocation.frontier import Frontier
+from bcrlsp.allocation.settings import Settings
 from bcrlsp.allocation.solve import solve
 from bcrlsp.allocation.spark.allocate import Allocation, allocate
 from bcrlsp.allocation.spark.delta_store import DeltaStore
@@ -13,7 +15,9 @@ __all__ = [
     "Certificate",
     "DeltaStore",
     "FileStore",
+    "Frontier",
     "InfeasibleBudgetError",
+    "Settings",
     "Solution",
     "allocate",
     "solve",

@@ -73,12 +73,12 @@ class Users:
 
     def first(self, count: int) -> "Users":
         """The `count` users with the lowest hashes."""
+        return self.take_rows(np.arange(min(count, len(self))))
+
+    def take_rows(self, rows: NDArray[np.int64]) -> "Users":
+        """Some of these users."""
         return Users(
-            self.value[:count],
-            self.cost[:count],
-            self.code[:count],
-            self.hashes[:count],
-            self.place[:count],
+            self.value[rows], self.cost[rows], self.code[rows], self.hashes[rows], self.place[rows]
         )
 
     def choose(self, weight: float, tables: Tables) -> NDArray[np.int16]:
@@ -95,7 +95,8 @@ class Query:
     box: (g, p) half-widths of the prices by pattern; alpha, beta: the patterns (see rows.Rows).
     tries: (j, p) in [-1, 1], other prices to try on the near users, as parts of the box.
     split: whether what they choose is told apart by their level at the centre.
-    salt, share: which part of the near users to bring along.
+    salt, share: which part of the near users to bring along. most: none of a block where they are
+    more than that.
     """
 
     weight: float
@@ -108,6 +109,7 @@ class Query:
     split: bool
     salt: int
     share: float
+    most: int
 
 
 @dataclass(frozen=True)
@@ -126,17 +128,17 @@ class Answer:
     @property
     def value(self) -> NDArray[np.int64]:
         """(g, a) value in units, by chosen level."""
-        return self.sums[0]
+        return np.asarray(self.sums[0])
 
     @property
     def cost(self) -> NDArray[np.int64]:
         """(g, a) cost in units, by chosen level."""
-        return self.sums[1]
+        return np.asarray(self.sums[1])
 
     @property
     def count(self) -> NDArray[np.int64]:
         """(g, a) users, by chosen level."""
-        return self.sums[2]
+        return np.asarray(self.sums[2])
 
     @classmethod
     def merge(cls, parts: Iterable["Answer"]) -> "Answer":
@@ -165,6 +167,9 @@ class Source(Protocol):
     def scan(self, query: Query) -> Answer:
         """The merged answer of all blocks."""
 
+    def sums(self, weight: float, tables: Sequence[Tables]) -> NDArray[np.int64]:
+        """(j, 4, g, a) sums of the best choices under each of several tables (see Answer)."""
+
     def sample(self, count: int) -> Users:
         """The `count` users with the lowest hashes, or a few less."""
 
@@ -188,8 +193,29 @@ def scan(block: Block, query: Query, number: int) -> Answer:
         query.split, np.uint64(query.salt), kernels.share_threshold(query.share),
         sums, tried, ratios, near,
     )  # fmt: skip
+    if np.count_nonzero(near) > query.most:
+        near[:] = False
     users = Users.take(block, near, number)
     return Answer(sums.sum(axis=0), tried.sum(axis=0), ratios.sum(axis=0), users)
+
+
+def sums_of(
+    block: Block, weight: float, tables: Sequence[Tables], units: Units
+) -> NDArray[np.int64]:
+    """(j, 4, g, a) sums of a block's best choices under each of several tables (see Answer)."""
+    levels = block.value.shape[1]
+    none = np.zeros((0, levels))
+    boxes = np.zeros((len(tables[0].cost), 0))
+    return np.array(
+        [
+            scan(
+                block,
+                Query(weight, table, units, boxes, none, none, np.zeros((0, 0)), False, 0, 0.0, 0),
+                0,
+            ).sums
+            for table in tables
+        ]
+    )
 
 
 def choose(block: Block, weight: float, tables: Tables) -> NDArray[np.int16]:
@@ -227,6 +253,11 @@ class ArraySource:
     def scan(self, query: Query) -> Answer:
         """The merged answer of all blocks."""
         return Answer.merge(scan(block, query, i) for i, block in enumerate(self.blocks))
+
+    def sums(self, weight: float, tables: Sequence[Tables]) -> NDArray[np.int64]:
+        """(j, 4, g, a) sums of the best choices under each of several tables (see Answer)."""
+        several = [sums_of(block, weight, tables, self.units) for block in self.blocks]
+        return np.asarray(np.sum(several, axis=0))
 
     def sample(self, count: int) -> Users:
         """The `count` users with the lowest hashes."""

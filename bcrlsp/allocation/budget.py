@@ -21,9 +21,9 @@ class InfeasibleBudgetError(UserError):
         self.budget, self.side, self.asked, self.nearest = budget, side, asked, nearest
         floor = side == "minimum"
         super().__init__(
-            f"budget {budget!r} cannot be kept: its {side} is {asked:.12g} and the nearest possible "
-            f"is {nearest:.12g}; {'lower' if floor else 'raise'} it, or loosen the budgets and the "
-            "allowed levels beside it"
+            f"budget {budget!r} cannot be kept: its {side} is {asked:.12g} and the nearest "
+            f"possible is {nearest:.12g}; {'lower' if floor else 'raise'} it, or loosen the "
+            "budgets and the allowed levels beside it"
         )
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.budget import Budget
+from bcrlsp.allocation.decide import Decided
 from bcrlsp.allocation.kernels import JITTER
-from bcrlsp.allocation.rows import FloatArray, Rows
 from bcrlsp.allocation.objective import Objective
+from bcrlsp.allocation.rows import FloatArray, Rows
 from bcrlsp.allocation.search import Found
 
 
@@ -21,8 +22,9 @@ class Certificate:
     """Of one allocation.
 
     value: sum of values of the chosen levels. bound: what no allocation within the budgets can
-    pass, fractional ones included. gap: (bound - value) / |bound|.
-    lp_value: value of the linear program's own solution; lp_gap: (bound - lp_value) / |bound|.
+    pass, fractional ones included. gap: (bound - value) / |bound|, or over a billionth of the users
+    times the largest value where that is more.
+    lp_value: value of the linear program's own solution; lp_gap: its gap.
     prices: value of one more unit of each budget; below 0 where its floor binds.
     spend: what the chosen levels use of each budget; limits, minimums: what it may and must.
     passes: over all users, the last one (which gives the levels) included. users: how many.
@@ -82,31 +84,35 @@ class Solution:
 def certify(
     source: Source,
     rows: Rows,
+    watched: Rows,
     objective: Objective,
     budgets: Sequence[Budget],
     found: Found,
-    levels: NDArray[np.int16],
-    spend: dict[str, float],
+    decided: Decided,
 ) -> Certificate:
-    """The certificate of `levels` (m,) for the core's users, everybody else at the pass's choice."""
+    """The certificate of what was decided. watched: the usage of every budget, a row each."""
     core = found.core
-    merit = objective.merit(core.users)
-    everyone = np.arange(len(core.users))
-    before, after = merit[everyone, core.base], merit[everyone, levels]
-    value = float(found.total) + math.fsum(after - before)
+    merit = objective.merit(decided.users)
+    everyone = np.arange(len(merit))
+    more = merit[everyone, decided.levels] - merit[everyone, decided.base]
+    value = float(found.total) + math.fsum(more)
+    used = decided.accounts.usage(watched, decided.levels)
+    spend = dict(zip(watched.names, map(float, used), strict=True))
     bound = dual_bound(source, rows, objective, found)
     value = min(value, bound)
     lp_value = float(found.total) + math.fsum(core.gain * found.solution.x)
-    lp_value = min(lp_value, bound) if found.complete else value
+    lp_value = min(lp_value, bound) if found.feasible else value
+    # Values that cancel out have no relative gap of their own.
+    scale = max(abs(bound), 1e-9 * source.users * objective.scale(source)) or 1.0
     prices = dict.fromkeys((budget.name for budget in budgets), 0.0)
     for name, sign, price in zip(rows.names, rows.sign, found.solution.prices, strict=True):
         prices[name] += float(sign * price)
     return Certificate(
         value=value,
         bound=bound,
-        gap=_relative(bound - value, bound),
+        gap=(bound - value) / scale,
         lp_value=lp_value,
-        lp_gap=_relative(bound - lp_value, bound),
+        lp_gap=(bound - lp_value) / scale,
         prices=prices,
         spend=spend,
         limits={budget.name: float(budget.limit) for budget in budgets},
@@ -155,7 +161,3 @@ def _slack(source: Source, rows: Rows, objective: Objective, prices: FloatArray)
         + (source.users * objective.scale(source) + float(largest)) * 2.0**-50
     )
     return Fraction(doubt)
-
-
-def _relative(difference: float, bound: float) -> float:
-    return difference / abs(bound) if bound else (0.0 if difference == 0.0 else math.inf)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +9,14 @@ from numpy.typing import NDArray
 from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Certificate, certify
-from bcrlsp.allocation.program import NoFeasiblePoint
+from bcrlsp.allocation.decide import decide
 from bcrlsp.allocation.infeasible import diagnose, name_row
-from bcrlsp.allocation.rounding import NoIntegralPoint, moves_of, round_levels
-from bcrlsp.allocation.rows import FloatArray, Rows, Tables
 from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.search import Found, search
-from bcrlsp.allocation.settings import Search
+from bcrlsp.allocation.program import NoFeasiblePoint
+from bcrlsp.allocation.rounding import NoIntegralPoint
+from bcrlsp.allocation.rows import FloatArray, Rows, Tables
+from bcrlsp.allocation.search import search
+from bcrlsp.allocation.settings import Settings
 from bcrlsp.errors import UserError
 
 
@@ -36,30 +36,30 @@ class Outcome:
 def run(
     source: Source,
     rows: Rows,
+    watched: Rows,
     budgets: Sequence[Budget],
-    settings: Search,
+    settings: Settings,
     warm_start: Mapping[str, float] | None,
 ) -> Outcome:
-    """The allocation of all users. Raises InfeasibleBudgetError."""
+    """The allocation of all users.
+
+    rows: what must be kept. watched: the usage of every budget, one row each.
+    Raises InfeasibleBudgetError.
+    """
     objective = Objective.value(len(source.sizes), rows.alpha.shape[1])
     try:
         found = search(source, rows, objective, settings, _start(rows, warm_start))
     except NoFeasiblePoint:
         raise diagnose(source, rows, budgets, settings) from None
-    core = found.core
-    moves = moves_of(rows, core.users, objective.merit(core.users), source.units.cost)
-    room = np.array([float(Fraction(float(b)) - u) for b, u in zip(rows.rhs, found.used, strict=True)])
-    x = found.solution.x if found.complete else np.zeros(len(core.gain))
     try:
-        levels = round_levels(core, moves, x, room)
+        decided = decide(source, rows, objective, found)
     except NoIntegralPoint as none:
         nearest = abs(rows.rhs[none.row] + none.excess)
         raise name_row(rows, budgets, none.row, nearest) from None
-    spend = _spend(source, rows, budgets, found, levels)
-    certificate = certify(source, rows, objective, budgets, found, levels, spend)
-    changed = levels != core.base
+    certificate = certify(source, rows, watched, objective, budgets, found, decided)
+    changed = decided.levels != decided.base
     tables = objective.priced(rows.tables(found.centre))
-    return Outcome(tables, core.users.place[changed], levels[changed], certificate)
+    return Outcome(tables, decided.users.place[changed], decided.levels[changed], certificate)
 
 
 def _start(rows: Rows, warm_start: Mapping[str, float] | None) -> FloatArray | None:
@@ -75,24 +75,3 @@ def _start(rows: Rows, warm_start: Mapping[str, float] | None) -> FloatArray | N
     if not np.all(np.isfinite(prices)):
         raise UserError("warm_start has a price that is no finite number; leave it out")
     return np.maximum(prices * rows.sign, 0.0)
-
-
-def _spend(
-    source: Source, rows: Rows, budgets: Sequence[Budget], found: Found, levels: NDArray[np.int16]
-) -> dict[str, float]:
-    """Usage of each budget, exactly: never less than what is used."""
-    core = found.core
-    cost, count = found.answer.cost.copy(), found.answer.count.copy()
-    units = np.ceil(core.users.cost / source.units.cost).astype(np.int64)
-    everyone = np.arange(len(levels))
-    for chosen, sign in ((core.base, -1), (levels, 1)):
-        np.add.at(cost, (core.users.code, chosen), sign * units[everyone, chosen])
-        np.add.at(count, (core.users.code, chosen), sign)
-    used = rows.usage(cost, count, source.units.cost)
-    broken = [k for k in range(len(rows)) if used[k] > Fraction(float(rows.rhs[k]))]
-    if broken:
-        raise ArithmeticError(f"row {rows.names[broken[0]]!r} is broken after rounding")
-    spend = {
-        name: float(sign * amount) for name, sign, amount in zip(rows.names, rows.sign, used, strict=True)
-    }
-    return {budget.name: spend.get(budget.name, 0.0) for budget in budgets}

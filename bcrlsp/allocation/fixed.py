@@ -54,7 +54,7 @@ def units_of(stats: Stats) -> Units:
 
 def _exponent(users: int, largest: float) -> int:
     if largest == 0.0:
-        return 0
+        return _SMALLEST
     top = math.frexp(largest)[1]
     if top > -_SMALLEST:
         raise UserError(f"a value or cost is {largest:g}; allowed: magnitudes below 1e270")

@@ -6,15 +6,15 @@ import numpy as np
 
 from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
+from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import NoFeasiblePoint
 from bcrlsp.allocation.rows import Rows
-from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.search import search
-from bcrlsp.allocation.settings import Search
+from bcrlsp.allocation.settings import Settings
 
 
 def diagnose(
-    source: Source, rows: Rows, budgets: Sequence[Budget], settings: Search
+    source: Source, rows: Rows, budgets: Sequence[Budget], settings: Settings
 ) -> InfeasibleBudgetError:
     """The error to raise for rows that no choice keeps.
 
@@ -47,7 +47,7 @@ def name_row(
     return InfeasibleBudgetError(budget.name, side, asked, nearest)
 
 
-def _least_use(source: Source, rows: Rows, row: int, settings: Search) -> float:
+def _least_use(source: Source, rows: Rows, row: int, settings: Settings) -> float:
     """Least sign * use of a row while all before it are kept. Raises NoFeasiblePoint."""
     one = np.zeros(len(rows))
     one[row] = 1.0

@@ -2,7 +2,8 @@
 
 The score of level a for a user of group g is
     weight * value[a] - (1 - JITTER * h) * (C[g, a] * cost[a] + N[g, a]),
-h in [0, 1) from the mixed hash of the user's id. Equal scores: the cheaper level, then the lower one.
+h in [0, 1) from the mixed hash of the user's id. Equal scores: the cheaper level, then
+the lower.
 JITTER lets users that are equal in all but their id change level one after the other as a price
 rises, in an order that the id alone fixes; what that costs is in the bound's slack.
 """

@@ -37,20 +37,31 @@ class Local:
 
     near: users that some price in the box moves. room: (k,) what the choices leave of each row.
     used, total: exact usage of the rows and objective of the choices.
-    core: the near users that were brought along. program: theirs, or that of the tries.
+    core: the near users that were brought along. exact: whether they are all of them.
     """
 
-    def __init__(self, source: Source, rows: Rows, objective: Objective, plan: Plan) -> None:
+    def __init__(
+        self, source: Source, rows: Rows, objective: Objective, plan: Plan, most: int
+    ) -> None:
+        """most: users that may be brought along."""
         self.source, self.rows, self.objective, self.plan = source, rows, objective, plan
         self.tables = objective.priced(rows.tables(plan.centre))
         everyone = bool(np.all(np.isinf(plan.box)))
         widths = np.zeros_like(plan.box) if everyone else plan.box
-        self.answer = source.scan(
-            Query(
-                objective.weight, self.tables, source.units, widths, rows.alpha, rows.beta,
-                plan.tries, splits(rows), plan.salt, plan.share,
-            )  # fmt: skip
+        query = Query(
+            weight=objective.weight,
+            tables=self.tables,
+            units=source.units,
+            box=widths,
+            alpha=rows.alpha,
+            beta=rows.beta,
+            tries=plan.tries,
+            split=splits(rows),
+            salt=plan.salt,
+            share=plan.share,
+            most=most,
         )
+        self.answer = source.scan(query)
         self.near = int(self.answer.ratios.sum())
         self.used = rows.usage(self.answer.cost, self.answer.count, source.units.cost)
         self.total = objective.total(self.answer, source)
@@ -59,6 +70,7 @@ class Local:
         )
         users = source.sample(source.users) if everyone else self.answer.near
         self.core = self._core(users, None if everyone else widths)
+        self.exact = plan.share == 1.0 and (everyone or len(users) == self.near)
 
     def _core(self, users: Users, widths: FloatArray | None) -> Core:
         base = users.choose(self.objective.weight, self.tables)
@@ -69,21 +81,40 @@ class Local:
         merit = self.objective.merit(users)
         return build_core(self.rows, users, base, merit, score, near, self.plan.share or 1.0)
 
-    @property
-    def hopeless(self) -> bool:
-        """Whether the dual function lies below every possible objective: no choice is feasible."""
+    def dual(self) -> float:
+        """The dual function at the centre: no choice within the rows is worth more."""
         dual = self.total + sum(
             Fraction(float(y)) * (Fraction(float(b)) - u)
             for y, b, u in zip(self.plan.centre, self.rows.rhs, self.used, strict=True)
         )
-        return float(dual) < -2.0 * self.source.users * self.objective.scale(self.source)
+        return float(dual)
+
+    def hopeless(self) -> bool:
+        """Whether the dual function lies below every possible objective: no choice is feasible."""
+        return self.dual() < -2.0 * self.source.users * self.objective.scale(self.source)
+
+    def keeps(self, program: Program, solution: ProgramSolution) -> bool:
+        """Whether a solution keeps every row."""
+        size = np.maximum(np.abs(self.room), abs(program.use).sum(axis=0))
+        return bool(np.all(solution.x @ program.use <= self.room + 1e-9 * size))
+
+    def gap(self, program: Program, solution: ProgramSolution) -> float:
+        """How far a solution is from the dual function, relative; infinite if it breaks a row.
+
+        Of the tries, or of all near users: a share of them proves nothing.
+        """
+        if not self.keeps(program, solution):
+            return np.inf
+        gain = program.net @ solution.x + (solution.x @ program.use) @ self.plan.centre
+        dual = self.dual()
+        least = 1e-9 * self.source.users * self.objective.scale(self.source)
+        return abs(dual - float(self.total) - float(gain)) / (max(abs(dual), least) or 1.0)
 
     def tiers(self) -> Program:
         """The program of what the near users choose at the tries."""
-        return build_tiers(
-            self.rows, self.answer, self.plan.centre, self.objective.weight, self.objective.tables,
-            self.source.units,
-        )  # fmt: skip
+        weight, own = self.objective.weight, self.objective.tables
+        centre, units = self.plan.centre, self.source.units
+        return build_tiers(self.rows, self.answer, centre, weight, own, units)
 
     def solve(self, program: Program, moved: FloatArray | float = 0.0) -> ProgramSolution:
         """A program with the room moved by `moved` (k,), prices inside the box."""
@@ -93,7 +124,10 @@ class Local:
         """(k,) the widest box of a row's groups."""
         rows = self.rows
         return np.array(
-            [self.plan.box[rows.member[k], rows.pattern[k]].max(initial=0.0) for k in range(len(rows))]
+            [
+                self.plan.box[rows.member[k], rows.pattern[k]].max(initial=0.0)
+                for k in range(len(rows))
+            ]
         )
 
     def met(self, prices: FloatArray) -> FloatArray:
@@ -109,7 +143,9 @@ class Local:
         step = abs(program.use).max(axis=0).toarray().ravel()
         deviation = (_DEVIATIONS * np.sqrt((1.0 - share) * np.asarray(moved)) + step) / share
         off = [
-            np.abs(self.met(self.solve(program, sign * deviation).prices) - self.met(solution.prices))
+            np.abs(
+                self.met(self.solve(program, sign * deviation).prices) - self.met(solution.prices)
+            )
             for sign in (-1.0, 1.0)
         ]
         return np.maximum(off[0], off[1])

@@ -25,7 +25,7 @@ class Objective:
     @property
     def levels(self) -> int:
         """Number of levels."""
-        return self.tables.cost.shape[1]
+        return int(self.tables.cost.shape[1])
 
     def score(self, users: Users, tables: Tables) -> FloatArray:
         """(m, a) scores under `tables`, as the compiled passes have them."""

@@ -26,7 +26,7 @@ _TOLERANCE = 1e-9
 _TRADED = 1e-6
 
 
-class NoFeasiblePoint(Exception):  # noqa: N818
+class NoFeasiblePoint(Exception):
     """The program has no solution: the caller says which budget stands in the way."""
 
 
@@ -60,7 +60,8 @@ class ProgramSolution:
 def solve_program(
     program: Program, room: FloatArray, centre: FloatArray, box: FloatArray
 ) -> ProgramSolution:
-    """room: (k,) what the centre's choices leave of each row. centre, box: (k,) prices, half-widths.
+    """room: (k,) what the centre's choices leave of each row. centre, box: (k,) prices and their
+    half-widths.
 
     An infinite half-width sets no bound. Raises NoFeasiblePoint.
     """

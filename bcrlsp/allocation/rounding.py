@@ -6,6 +6,7 @@ filled by the moves that gain most. Where no such sequence of moves ends within 
 small integer program decides.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba
@@ -19,10 +20,11 @@ from bcrlsp.allocation.core import Core
 from bcrlsp.allocation.rows import FloatArray, Rows
 
 _MOVES = 2000
+_ROUNDS = 4
 _INTEGER_USERS = 400
 
 
-class NoIntegralPoint(Exception):  # noqa: N818
+class NoIntegralPoint(Exception):
     """No choice keeps every row. row: which is broken in the best one, by how much."""
 
     def __init__(self, row: int, excess: float) -> None:
@@ -61,28 +63,42 @@ def moves_of(rows: Rows, users: Users, merit: FloatArray, unit: float) -> Moves:
 
 
 def round_levels(
-    core: Core, moves: Moves, x: FloatArray, room: FloatArray
+    moves: Moves,
+    start: NDArray[np.int16],
+    slack_of: Callable[[NDArray[np.int16]], FloatArray],
 ) -> NDArray[np.int16]:
-    """(m,) levels of the core's users that keep every row.
+    """(m,) levels that keep every row.
 
-    x: (j,) the program's optimum; room: (k,) what the base levels leave of each row.
+    start: (m,) levels to begin at. slack_of: levels (m,) -> (k,) exact room that they leave.
     Raises NoIntegralPoint.
     """
-    levels = _largest_part(core, x)
-    size = _largest_use(moves, len(room))
-    slack = _slack(moves, core.base, levels, room)
-    if not _repair(moves.merit, moves.use, moves.row, slack, size, levels, _MOVES):
-        levels = _integer(core, moves, room, size)
-        slack = _slack(moves, core.base, levels, room)
-    _fill(moves.merit, moves.use, moves.row, slack, levels, _MOVES)
+    levels = start.copy()
+    slack = slack_of(levels)
+    size = _largest_use(moves, len(slack))
+    for _ in range(_ROUNDS):
+        if not np.any(slack < 0.0):
+            break
+        if not _repair(moves.merit, moves.use, moves.row, slack, size, levels, _MOVES):
+            levels = _integer(moves, start, slack_of(start), size)
+        # Moves sum up rounding errors: what counts is the exact slack of where they lead.
+        slack = slack_of(levels)
+    if np.any(slack < 0.0):
+        worst = int(np.argmin(slack / size))
+        raise NoIntegralPoint(worst, -float(slack[worst]))
+    for margin in (0.0, 1e-9):
+        fuller = levels.copy()
+        _fill(moves.merit, moves.use, moves.row, slack - margin * size, fuller, _MOVES)
+        if not np.any(slack_of(fuller) < 0.0):
+            return fuller
     return levels
 
 
-def _largest_part(core: Core, x: FloatArray) -> NDArray[np.int16]:
+def largest_part(core: Core, x: FloatArray) -> NDArray[np.int16]:
+    """(m,) the level with the largest part in a solution x (j,) of the core's program."""
     part = np.zeros(core.users.value.shape)
     part[core.program.cell, core.level] = x * core.share
     part[np.arange(len(part)), core.base] = 1.0 - part.sum(axis=1)
-    return np.argmax(part, axis=1).astype(np.int16)
+    return np.asarray(np.argmax(part, axis=1), dtype=np.int16)
 
 
 def _largest_use(moves: Moves, rows: int) -> FloatArray:
@@ -93,19 +109,6 @@ def _largest_use(moves: Moves, rows: int) -> FloatArray:
         reach = np.abs(moves.use[here, :, r]).max(axis=1, initial=0.0)
         np.maximum.at(size, moves.row[here, r], reach)
     return np.where(size > 0.0, size, 1.0)
-
-
-def _slack(
-    moves: Moves, base: NDArray[np.int16], levels: NDArray[np.int16], room: FloatArray
-) -> FloatArray:
-    """(k,) room left after the moves from base to levels."""
-    slack = room.copy()
-    moved = np.flatnonzero(base != levels)
-    change = moves.use[moved, levels[moved]] - moves.use[moved, base[moved]]
-    for r in range(moves.row.shape[1]):
-        here = moves.row[moved, r] >= 0
-        np.subtract.at(slack, moves.row[moved, r][here], change[here, r])
-    return slack
 
 
 @numba.njit(cache=True)
@@ -177,17 +180,20 @@ def _move(use, row, slack, levels, i, a):  # type: ignore[no-untyped-def]
     levels[i] = a
 
 
-def _integer(core: Core, moves: Moves, room: FloatArray, size: FloatArray) -> NDArray[np.int16]:
-    """Levels that keep every row, by an integer program over some of the core's users."""
-    levels = core.base.copy()
+def _integer(
+    moves: Moves, start: NDArray[np.int16], room: FloatArray, size: FloatArray
+) -> NDArray[np.int16]:
+    """Levels that keep every row if any do, by an integer program over some of the users.
+
+    room: (k,) what the levels `start` leave.
+    """
+    levels = start.copy()
     some = np.arange(min(len(levels), _INTEGER_USERS))
     user, level = np.nonzero(np.isfinite(moves.merit[some]))
     variables, rows = len(user), len(room)
     change = moves.use[user, level] - moves.use[user, levels[user]]
     entries = [
-        sparse.csr_matrix(
-            (change[here, r] / size[k], (k, here)), shape=(rows, variables)
-        )
+        sparse.csr_matrix((change[here, r] / size[k], (k, here)), shape=(rows, variables))
         for r in range(moves.row.shape[1])
         for here in [np.flatnonzero(moves.row[user, r] >= 0)]
         for k in [moves.row[user[here], r]]
@@ -204,9 +210,7 @@ def _integer(core: Core, moves: Moves, room: FloatArray, size: FloatArray) -> ND
         integrality=np.concatenate([np.ones(variables), np.zeros(rows)]),
         bounds=Bounds(0.0, np.concatenate([np.ones(variables), np.full(rows, np.inf)])),
         constraints=[
-            LinearConstraint(
-                sparse.hstack([use, -sparse.eye_array(rows)]), -np.inf, room / size
-            ),
+            LinearConstraint(sparse.hstack([use, -sparse.eye_array(rows)]), -np.inf, room / size),
             LinearConstraint(sparse.hstack([one, blank]), 1.0, 1.0),
         ],
         options={"node_limit": 20_000},
@@ -214,8 +218,4 @@ def _integer(core: Core, moves: Moves, room: FloatArray, size: FloatArray) -> ND
     if found.x is not None:
         picked = found.x[:variables] > 0.5
         levels[user[picked]] = level[picked].astype(np.int16)
-    slack = _slack(moves, core.base, levels, room)
-    if np.any(slack < 0.0):
-        worst = int(np.argmin(slack / size))
-        raise NoIntegralPoint(worst, -float(slack[worst]))
     return levels

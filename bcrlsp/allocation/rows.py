@@ -79,7 +79,9 @@ class Rows:
         """(n, p, a): what each level of users with cost (n, a) uses up, by pattern."""
         return cost[:, None, :] * self.alpha + self.beta
 
-    def usage(self, cost_sum: NDArray[np.int64], count: NDArray[np.int64], unit: float) -> list[Fraction]:
+    def usage(
+        self, cost_sum: NDArray[np.int64], count: NDArray[np.int64], unit: float
+    ) -> list[Fraction]:
         """Exact sign * usage of each row.
 
         cost_sum: (g, a) in whole units of cost; count: (g, a) users. Both at the chosen levels.
@@ -129,8 +131,10 @@ def compile_rows(
     sizes: NDArray[np.int64],
     levels: int,
     units: Units,
+    *,
+    watch: bool = False,
 ) -> Rows:
-    """Rows of `budgets`.
+    """Rows of `budgets`: their caps and floors or, to watch them, one row each.
 
     columns: names of the group columns. keys: the group values of each group, one a column.
     sizes: (g,) users of each group. levels: number of levels. units: of the fixed-point sums.
@@ -139,18 +143,21 @@ def compile_rows(
     check_budgets(budgets)
     _check_levels(budgets, levels)
     patterns: dict[tuple[bytes, bytes], int] = {}
-    weights, rows = [], []
+    weights: list[tuple[FloatArray, FloatArray]] = []
+    rows = []
     for budget in budgets:
         alpha, beta = _weights(budget, levels)
         index = patterns.setdefault((alpha.tobytes(), beta.tobytes()), len(patterns))
         if index == len(weights):
             weights.append((alpha, beta))
         member = _members(budget, columns, keys)
-        if budget.limit < math.inf:
+        if budget.limit < math.inf or watch:
             rows.append((budget.name, "limit", 1.0, budget.limit, member, index))
-        if budget.minimum:
+        if budget.minimum and not watch:
             # Fixed-point costs are rounded up: a floor must hold even if each were one unit less.
-            doubt = 0.0 if units.exact else units.cost * float(alpha.max()) * int(sizes[member].sum())
+            doubt = (
+                0.0 if units.exact else units.cost * float(alpha.max()) * int(sizes[member].sum())
+            )
             rows.append((budget.name, "minimum", -1.0, -(budget.minimum + doubt), member, index))
     shape = (len(weights), levels)
     return Rows(

@@ -13,6 +13,7 @@ sifting (Bixby, Gregory, Lustig, Marsten, Shanno 1992) on the columns that are l
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,16 @@ from bcrlsp.allocation.core import Core
 from bcrlsp.allocation.local import Local, Plan, splits
 from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import NoFeasiblePoint, ProgramSolution
+from bcrlsp.allocation.route import Route
 from bcrlsp.allocation.rows import FloatArray, Rows
-from bcrlsp.allocation.settings import Search
+from bcrlsp.allocation.settings import Settings
 from bcrlsp.allocation.tiers import tries_of
 
 _DEVIATIONS = 3.0
 _MARGIN = 1.5
-_NARROWEST, _WIDEST = 0.02, 0.6
 _SAMPLED_USERS = 300
+# A gap that says that the prices are optimal, up to the jitter.
+_CLOSED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,10 @@ class Found:
     """The last pass, at the prices `centre` (k,), and the program of its near users.
 
     solution.prices: the optimal prices. used: exact usage of the rows in the pass, total: its
-    objective. passes: over all users. whole: whether all near users are in the core and the
-    prices in the box, so that all others choose alike at both; complete: whether moreover the
-    program's optimum is the optimum for all users.
+    objective. passes: over all users.
+    whole: whether all near users are in the core and the prices in the box, so that all others
+    choose alike at both. feasible: whether the program's solution is a point of the whole
+    linear program; where both hold and no price is clipped, it is the optimum.
     """
 
     centre: FloatArray
@@ -50,14 +54,14 @@ class Found:
     solution: ProgramSolution
     passes: int
     whole: bool
-    complete: bool
+    feasible: bool
 
 
 def search(
     source: Source,
     rows: Rows,
     objective: Objective,
-    settings: Search,
+    settings: Settings,
     start: FloatArray | None = None,
     depth: int = 0,
 ) -> Found:
@@ -67,10 +71,12 @@ def search(
     """
     none = np.zeros((0, len(rows.alpha)))
     shape = (len(source.sizes), len(rows.alpha))
+    most = 4 * settings.core_users
     if source.users <= settings.direct_users or len(rows) == 0:
         width = np.inf if len(rows) else 0.0
         plan = Plan(np.zeros(len(rows)), np.full(shape, width), 1.0, none, depth)
-        return _found(Local(source, rows, objective, plan), 1)
+        here = Local(source, rows, objective, plan, most)
+        return _found(here, here.solve(here.core.program), 1)
     step = _price_scale(source, rows, objective)
     if start is None:
         centre, box = _from_sample(source, rows, objective, settings, step, depth)
@@ -79,47 +85,41 @@ def search(
     cells = shape[0] * (objective.levels if splits(rows) else 1)
     sampled = splits(rows) and settings.core_users >= _SAMPLED_USERS * shape[0]
     tries = none if sampled else tries_of(shape[1], cells, objective.levels)
-    smallest = 1e-6 * rows.by_pattern(step)
-    expected = float(source.users)
-    for number in range(1, settings.max_passes + 1):
-        share = min(1.0, settings.core_users / max(expected, 1.0))
-        share = share if sampled or share == 1.0 else 0.0
-        plan = Plan(centre, box, share, tries, 64 * depth + number)
-        here = Local(source, rows, objective, plan)
-        if here.hopeless:
+    route = Route(settings.core_users, sampled, 1e-6 * rows.by_pattern(step))
+    plan = Plan(centre, box, route.share(float(source.users)), tries, 64 * depth)
+    last = False
+    for number in count(1):
+        plan = replace(plan, salt=plan.salt + 1)
+        here = Local(source, rows, objective, plan, most)
+        if here.hopeless():
             raise NoFeasiblePoint
-        by_user = share == 1.0 or sampled
-        program = here.core.program if by_user else here.tiers()
+        if sampled and not here.exact and len(here.core.users) == 0 < here.near:
+            plan = replace(plan, share=route.share(float(here.near)))
+            continue
+        program = here.core.program if here.exact or sampled else here.tiers()
         solution = here.solve(program)
         clipped = _clipped(here, solution)
-        if share == 1.0 and not clipped.any():
-            return _found(here, number)
-        if share == 1.0:
-            narrow = box
-        elif sampled:
-            narrow = np.clip(_MARGIN * here.uncertainty(solution), 1e-3 * box, box)
-        else:
-            narrow = _bracket(here, solution)
-        wide = np.maximum(3.0 * box, smallest)
-        ratio = float(np.average(narrow.max(axis=1) / np.maximum(box.max(axis=1), 1e-300), weights=source.sizes))
-        ratio = 1.0 if clipped.any() else max(ratio, _part(here.answer.ratios, settings.core_users // 2))
-        expected = 1.25 * _within(here.answer.ratios, ratio)
-        if clipped.any():
-            expected = max(expected, 3.0 * here.near, 1.0)
-        box = np.where(clipped, wide, np.minimum(np.maximum(narrow, ratio * box), box))
-        centre = solution.prices
-    return _found(here, number)
+        gap = here.gap(program, solution) if here.exact or not sampled else np.inf
+        if last or (here.exact and (not clipped.any() or gap <= settings.tolerance)):
+            return _found(here, here.solve(here.core.program), number)
+        last = gap <= _CLOSED or number >= settings.max_passes
+        plan = route.last(here) if last else route.after(here, solution, clipped)
+    raise AssertionError("unreachable")
 
 
-def _found(here: Local, passes: int) -> Found:
-    whole = here.plan.share == 1.0
-    solution = here.solve(here.core.program)
+def _found(here: Local, solution: ProgramSolution, passes: int) -> Found:
     inside = bool(np.all(np.abs(here.met(solution.prices)) <= here.plan.box))
-    clipped = bool(solution.clipped.any())
     return Found(
-        here.plan.centre, here.answer, here.used, here.total, here.core, solution, passes,
-        whole and inside, whole and inside and not clipped,
-    )  # fmt: skip
+        here.plan.centre,
+        here.answer,
+        here.used,
+        here.total,
+        here.core,
+        solution,
+        passes,
+        whole=here.exact and inside,
+        feasible=here.exact and here.keeps(here.core.program, solution),
+    )
 
 
 def _clipped(here: Local, solution: ProgramSolution) -> NDArray[np.bool_]:
@@ -129,27 +129,13 @@ def _clipped(here: Local, solution: ProgramSolution) -> NDArray[np.bool_]:
     return beyond | (rows.by_pattern(solution.clipped.astype(np.float64)) > 0.0)
 
 
-def _bracket(here: Local, solution: ProgramSolution) -> FloatArray:
-    """(g, p) the distance from the prices to the tries around them."""
-    box, tries = here.plan.box, here.plan.tries
-    place = here.met(solution.prices) / np.where(box > 0.0, box, 1.0)
-    if tries.shape[1] == 1:
-        stops = np.sort(np.concatenate([[-1.0, 0.0, 1.0], tries[:, 0]]))
-        after = np.clip(np.searchsorted(stops, place, side="right"), 1, len(stops) - 1)
-        off = np.maximum(stops[after] - place, place - stops[after - 1])
-        return np.clip(1.05 * off, 0.0, 1.0) * box
-    groups = len(box)
-    mix = np.reshape(solution.x, (groups, -1, len(tries)))
-    stay = 1.0 - mix.sum(axis=2)
-    used = (mix > 1e-9).any(axis=1)
-    off = np.abs(tries[None, :, :] - place[:, None, :])
-    off = np.where(used[:, :, None], off, 0.0).max(axis=1)
-    off = np.where((stay > 1e-9).any(axis=1)[:, None], np.maximum(off, np.abs(place)), off)
-    return np.clip(off, _NARROWEST, _WIDEST) * box
-
-
 def _from_sample(
-    source: Source, rows: Rows, objective: Objective, settings: Search, step: FloatArray, depth: int
+    source: Source,
+    rows: Rows,
+    objective: Objective,
+    settings: Settings,
+    step: FloatArray,
+    depth: int,
 ) -> tuple[FloatArray, FloatArray]:
     """Prices (k,) and box (g, p) from the optimum of a sample, for three sizes of the budgets."""
     size = settings.sample_users
@@ -190,15 +176,3 @@ def _price_scale(source: Source, rows: Rows, objective: Objective) -> FloatArray
     use = (rows.alpha.max(axis=1) * source.top_cost + rows.beta.max(axis=1))[rows.pattern]
     scale = objective.scale(source) or 1.0
     return np.asarray(scale / np.where(use > 0.0, use, 1.0))
-
-
-def _within(ratios: NDArray[np.int64], ratio: float) -> float:
-    """About how many users are within `ratio` times the box: a power of two upwards."""
-    j = int(np.clip(np.floor(-np.log2(min(max(ratio, 1e-30), 1.0))), 0, len(ratios) - 1))
-    return float(ratios[j:].sum())
-
-
-def _part(ratios: NDArray[np.int64], users: int) -> float:
-    """The largest part of the box, a power of two, that holds at most `users`."""
-    inside = np.flatnonzero(np.cumsum(ratios[::-1])[::-1] <= users)
-    return float(2.0 ** -int(inside[0])) if len(inside) else 0.0

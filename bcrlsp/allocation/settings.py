@@ -1,13 +1,27 @@
 """Settings of the allocation."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Search(BaseModel):
-    """How the prices are searched. The defaults suit any size; the optimum does not depend on it."""
+class Settings(BaseModel):
+    """Where scores lie between the passes and how the prices are searched.
+
+    None of it changes the optimum, only time and memory.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    store: Literal["files", "delta"] = Field(
+        "files",
+        description="blocks of scores as files below a folder that driver and workers see, or in a "
+        "Delta table",
+    )
+    location: str | None = Field(
+        None, description="folder of the files, or path or name of the table; null: the caller's"
+    )
+    block_users: int = Field(65_536, ge=1, description="users of a block")
     direct_users: int = Field(
         400, ge=1, description="up to this many users, the linear program is solved whole"
     )
@@ -15,7 +29,7 @@ class Search(BaseModel):
         8192, ge=16, description="users of the sample whose own optimum starts the search"
     )
     core_users: int = Field(
-        8192, ge=16, description="users near a change of level that are brought to the driver a pass"
+        8192, ge=16, description="undecided users that are brought to the driver in a pass"
     )
     tolerance: float = Field(
         1e-6, gt=0, description="relative gap of the linear program at which the search may end"

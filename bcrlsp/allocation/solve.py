@@ -1,19 +1,19 @@
 """`solve`: an allocation of users in memory, with NumPy, SciPy and Numba alone."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-
 from bcrlsp.allocation.blocks import ArraySource, Block, choose
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Solution
 from bcrlsp.allocation.engine import run
-from bcrlsp.allocation.fixed import Stats, units_of
+from bcrlsp.allocation.fixed import units_of
 from bcrlsp.allocation.rows import check_budgets, compile_rows
-from bcrlsp.allocation.settings import Search
+from bcrlsp.allocation.settings import Settings
 from bcrlsp.allocation.validate import hash_ids, inspect, masked
 from bcrlsp.errors import UserError
 
@@ -31,7 +31,7 @@ def solve(
     partitions: int = 1,
     tolerance: float = 1e-6,
     warm_start: Mapping[str, float] | None = None,
-    settings: Search | None = None,
+    settings: Settings | None = None,
 ) -> Solution:
     """Levels that maximise Σ_u value(u, level of u) within the budgets.
 
@@ -65,15 +65,18 @@ def solve(
     hashes = hash_ids(user_ids, n)
     sizes = np.bincount(code, minlength=len(keys)).astype(np.int64)
     units = units_of(stats)
-    rows = compile_rows(budgets, columns, keys, sizes, levels, units)
+    rows, watched = (
+        compile_rows(budgets, columns, keys, sizes, levels, units, watch=watch)
+        for watch in (False, True)
+    )
     edges = [n * i // partitions for i in range(partitions + 1)]
     blocks = [
-        Block(values[i:j], costs[i:j], code[i:j], hashes[i:j])
-        for i, j in zip(edges, edges[1:], strict=False)
-        if j > i
+        Block(values[i:j], costs[i:j], code[i:j], hashes[i:j]) for i, j in pairwise(edges) if j > i
     ]
     source = ArraySource(blocks, sizes, units, stats.value, stats.cost)
-    outcome = run(source, rows, budgets, settings or Search(tolerance=tolerance), warm_start)
+    outcome = run(
+        source, rows, watched, budgets, settings or Settings(tolerance=tolerance), warm_start
+    )
     chosen = np.empty(n, dtype=np.int64)
     starts = np.cumsum([0] + [len(block) for block in blocks])
     for block, start in zip(blocks, starts, strict=False):
@@ -88,7 +91,9 @@ def _matrix(name: str, given: ArrayLike) -> Floats:
         if matrix.dtype not in (np.float32, np.float64):
             matrix = matrix.astype(np.float64)
     except (TypeError, ValueError):
-        raise UserError(f"{name} is no array of numbers; allowed: an array of shape (n, a)") from None
+        raise UserError(
+            f"{name} is no array of numbers; allowed: an array of shape (n, a)"
+        ) from None
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise UserError(f"{name} has shape {matrix.shape}; allowed: (n, a), a user a row")
     return np.ascontiguousarray(matrix)

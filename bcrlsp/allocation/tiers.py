@@ -27,7 +27,9 @@ def tries_of(patterns: int, cells: int, levels: int) -> FloatArray:
         return np.concatenate([-steps[::-1], steps])[:, None]
     count = min(64, room)
     ends = np.concatenate([np.eye(patterns), -np.eye(patterns)]) * 0.5
-    inner = 2.0 * qmc.Halton(patterns, scramble=False).random(max(count - len(ends), 1) + 1)[1:] - 1.0
+    inner = (
+        2.0 * qmc.Halton(patterns, scramble=False).random(max(count - len(ends), 1) + 1)[1:] - 1.0
+    )
     return np.concatenate([ends, inner])
 
 

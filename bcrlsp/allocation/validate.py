@@ -36,8 +36,8 @@ def inspect(value: Floats, cost: Floats, name: Callable[[int], str]) -> Stats:
     problem, row, level, top_value, top_cost, grid = kernels.inspect_block(value, cost)
     if problem == 1:
         raise DataError(
-            f"value of {name(row)} at level {level} is {value[row, level]}; allowed: finite numbers "
-            "(rule a level out with allowed)"
+            f"value of {name(row)} at level {level} is {value[row, level]}; allowed: finite "
+            "numbers (rule a level out with allowed)"
         )
     if problem == 2:
         raise DataError(

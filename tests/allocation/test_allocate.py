@@ -1,4 +1,4 @@
-"""allocate on real Spark and Delta: the decisions of solve, whatever the partitions and the store."""
+"""allocate on real Spark and Delta: the decisions of solve, whatever the partitions and store."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from bcrlsp.allocation import Budget, DeltaStore, FileStore, allocate, solve
-from bcrlsp.allocation.settings import Search
+from bcrlsp.allocation.settings import Settings
 from bcrlsp.errors import DataError
 
-SMALL = Search(direct_users=60, sample_users=200, core_users=300)
+SMALL = Settings(direct_users=60, sample_users=200, core_users=300)
 
 
 def market(n: int, seed: int, ties: bool) -> dict[str, Any]:

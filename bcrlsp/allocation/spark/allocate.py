@@ -9,8 +9,9 @@ from pyspark.sql import DataFrame
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Certificate
 from bcrlsp.allocation.engine import run
-from bcrlsp.allocation.rows import check_budgets, compile_rows
-from bcrlsp.allocation.settings import Search
+from bcrlsp.allocation.frontier import SHARES, Frontier, frontier
+from bcrlsp.allocation.rows import Rows, check_budgets, compile_rows
+from bcrlsp.allocation.settings import Settings
 from bcrlsp.allocation.spark.build import Layout
 from bcrlsp.allocation.spark.file_store import FileStore
 from bcrlsp.allocation.spark.source import SparkSource
@@ -27,11 +28,31 @@ class Allocation:
 
     decisions: DataFrame
     certificate: Certificate
-    store: Store
+    _source: SparkSource
+    _store: Store
+    _columns: tuple[str, ...]
+    _budgets: tuple[Budget, ...]
+    _settings: Settings
+
+    def what_if(self, budgets: Sequence[Budget]) -> Certificate:
+        """The certificate that the same scores would have under other budgets.
+
+        The blocks are read again, the scores are not evaluated again. Raises as `allocate`.
+        """
+        known = self.certificate.prices
+        start = {b.name: known[b.name] for b in budgets if b.name in known}
+        rows, watched = _rows(budgets, self._columns, self._source)
+        outcome = run(self._source, rows, watched, budgets, self._settings, start or None)
+        return outcome.certificate
+
+    def frontier(self, budget: str | None = None, shares: Sequence[float] = SHARES) -> Frontier:
+        """Value and spend as functions of one budget, None for the first, from one more pass."""
+        rows, _ = _rows(self._budgets, self._columns, self._source)
+        return frontier(self._source, rows, self._budgets, self._settings, budget, shares)
 
     def release(self) -> None:
         """Deletes the blocks; the decisions cannot be read any more."""
-        self.store.release()
+        self._store.release()
 
 
 def allocate(
@@ -41,7 +62,7 @@ def allocate(
     store: Store | str | None = None,
     groups: str | Sequence[str] | None = None,
     warm_start: Mapping[str, float] | None = None,
-    settings: Search | None = None,
+    settings: Settings | None = None,
     block_users: int = 65_536,
 ) -> Allocation:
     """Levels that maximise the sum of values within the budgets.
@@ -57,7 +78,7 @@ def allocate(
     The levels are those of `solve` with the same scores and the users' ids, whatever the
     partitions. Raises UserError for scores that cannot be worked with and InfeasibleBudgetError.
     """
-    columns = _group_columns(scores, groups)
+    columns, settings = _group_columns(scores, groups), settings or Settings()
     layout = Layout(tuple(columns), "allowed" in scores.columns, block_users)
     check_budgets(budgets)
     if not isinstance(store, Store):
@@ -66,16 +87,24 @@ def allocate(
     wanted = ["user_id", "value", "cost", *(["allowed"] if layout.allowed else []), *columns]
     try:
         source = SparkSource(store, store.build(scores.select(*wanted), layout))
-        rows = compile_rows(
-            budgets, columns, source.keys, source.sizes, source.levels, source.units
-        )
-        outcome = run(source, rows, budgets, settings or Search(), warm_start)
+        rows, watched = _rows(budgets, columns, source)
+        outcome = run(source, rows, watched, budgets, settings, warm_start)
     except BaseException:
         store.release()
         raise
     user_type = scores.schema["user_id"].dataType.simpleString()
     decisions = source.decisions(outcome.tables, outcome.place, outcome.levels, user_type)
-    return Allocation(decisions, outcome.certificate, store)
+    return Allocation(
+        decisions, outcome.certificate, source, store, tuple(columns), tuple(budgets), settings
+    )
+
+
+def _rows(
+    budgets: Sequence[Budget], columns: Sequence[str], source: SparkSource
+) -> tuple[Rows, Rows]:
+    """What must be kept, and what is watched."""
+    held = (budgets, columns, source.keys, source.sizes, source.levels, source.units)
+    return compile_rows(*held), compile_rows(*held, watch=True)
 
 
 def _group_columns(scores: DataFrame, groups: str | Sequence[str] | None) -> list[str]:
@@ -91,7 +120,5 @@ def _group_columns(scores: DataFrame, groups: str | Sequence[str] | None) -> lis
     named = [groups] if isinstance(groups, str) else list(groups)
     for name in named:
         if name not in others:
-            raise UserError(
-                f"groups names column {name!r}; allowed: {', '.join(others) or 'none'}"
-            )
+            raise UserError(f"groups names column {name!r}; allowed: {', '.join(others) or 'none'}")
     return named

@@ -8,7 +8,7 @@ driver gives each a number for all blocks.
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -90,7 +90,9 @@ def _block(table: pa.Table, layout: Layout) -> tuple[Head, Stored]:
     order = np.argsort(hashes)
     keys, code = _codes([table.column(name) for name in layout.groups], len(ids))
     sizes = tuple(np.bincount(code, minlength=len(keys)).tolist())
-    stored = Stored(ids.take(pa.array(order)), value[order], cost[order], code[order], hashes[order])
+    stored = Stored(
+        ids.take(pa.array(order)), value[order], cost[order], code[order], hashes[order]
+    )
     return Head(len(ids), value.shape[1], keys, sizes, stats), stored
 
 
@@ -145,6 +147,4 @@ def pack(head: Head) -> bytes:
 
 def unpack(packed: bytes) -> Head:
     """The head that `pack` packed."""
-    head = pickle.loads(packed)
-    assert isinstance(head, Head)
-    return head
+    return cast(Head, pickle.loads(packed))

@@ -93,7 +93,9 @@ class DeltaStore:
         def ids(share: Any) -> Iterator[pa.RecordBatch]:
             for _, stored in share:
                 rows = np.flatnonzero(stored.hashes.view(np.int64) == hashed)
-                yield pa.record_batch([stored.ids.take(pa.array(rows)).cast("string")], names=["id"])
+                yield pa.record_batch(
+                    [stored.ids.take(pa.array(rows)).cast("string")], names=["id"]
+                )
 
         held = [row["id"] for row in self.map(ids, "id string").collect()]
         for user in sorted(set(held)):
@@ -154,7 +156,10 @@ def _stored(batch: pa.RecordBatch, row: int) -> Stored:
         return np.frombuffer(batch.column(name)[row].as_buffer(), dtype=dtype).copy()
 
     return Stored(
-        ids=pa.ipc.open_stream(batch.column("ids")[row].as_buffer()).read_all().column(0).combine_chunks(),
+        ids=pa.ipc.open_stream(batch.column("ids")[row].as_buffer())
+        .read_all()
+        .column(0)
+        .combine_chunks(),
         value=array("value", value).reshape(users, levels),
         cost=array("cost", cost).reshape(users, levels),
         code=array("code", "<i4"),

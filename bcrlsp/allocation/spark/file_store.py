@@ -94,13 +94,15 @@ class FileShare:
         for name in self.names:
             hashes = np.load(Path(self.folder) / name / "hashes.npy", mmap_mode="r")
             first = np.searchsorted(hashes, np.uint64(low), side="left")
-            parts.append(np.array(hashes[first : np.searchsorted(hashes, np.uint64(high), "right")]))
+            parts.append(
+                np.array(hashes[first : np.searchsorted(hashes, np.uint64(high), "right")])
+            )
         ordered = np.sort(np.concatenate(parts))
         twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
         return self._names_of(twice[:10]) if len(twice) else []
 
     def _names_of(self, hashes: NDArray[np.uint64]) -> list[str]:
-        """Ids that stand in more than one row, of those with these hashes: two ids may share one."""
+        """Ids in more than one row, of those with these hashes: two ids may share one."""
         seen: set[str] = set()
         doubled = []
         for name in self.names:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
 from bcrlsp.allocation import kernels
-from bcrlsp.allocation.blocks import Answer, Block, Query, Users, choose, scan
+from bcrlsp.allocation.blocks import Answer, Block, Query, Users, choose, scan, sums_of
 from bcrlsp.allocation.fixed import Units, units_of
 from bcrlsp.allocation.rows import Tables
 from bcrlsp.allocation.spark.build import Head, Stored
@@ -71,6 +71,19 @@ class SparkSource:
                 raise DataError(f"user {doubled[0]!r} is in scores twice; give each user one row")
         self._checked = True
         return Answer.merge([answer for answer, _ in told])
+
+    def sums(self, weight: float, tables: Sequence[Tables]) -> NDArray[np.int64]:
+        """(j, 4, g, a) sums of the best choices under each of several tables (see Answer)."""
+        codes, units = self._codes, self.units
+
+        def run(share: Share) -> Iterator[pa.RecordBatch]:
+            numba.set_num_threads(1)
+            parts = [sums_of(_block(s, codes[i]), weight, tables, units) for i, s in share]
+            if parts:
+                yield _packed(np.sum(parts, axis=0))
+
+        told = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
+        return np.asarray(np.sum(told, axis=0))
 
     def sample(self, count: int) -> Users:
         """The `count` users with the lowest hashes, or a few less."""

@@ -1,0 +1,112 @@
+"""Value and spend as functions of one budget, from one more pass.
+
+A sample's optimum at every limit asked for gives prices; one pass over all users at these prices
+gives the exact spend and value of what they choose there. Each such choice is the best for its own
+spend, so that the points lie on the frontier. The dual function at the same prices bounds the
+value at every limit from above.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcrlsp.allocation.blocks import ArraySource, Source
+from bcrlsp.allocation.budget import Budget
+from bcrlsp.allocation.objective import Objective
+from bcrlsp.allocation.program import NoFeasiblePoint
+from bcrlsp.allocation.rows import FloatArray, Rows
+from bcrlsp.allocation.search import search
+from bcrlsp.allocation.settings import Settings
+from bcrlsp.errors import UserError
+
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """budget: name of the budget that varies; the others stay as they are.
+
+    price, spend, value: (j,), of the best choices at each price, in rising order of spend.
+    base: (j,) what the dual function at each price is at a limit of 0; it rises by price a unit.
+    """
+
+    budget: str
+    price: FloatArray
+    spend: FloatArray
+    value: FloatArray
+    base: FloatArray
+
+    def at(self, limit: float) -> tuple[float, float]:
+        """(value, bound) at a limit: between the points' values, and what nothing can pass."""
+        value = float(np.interp(limit, self.spend, self.value))
+        return value, float(np.min(self.base + self.price * limit))
+
+
+def frontier(
+    source: Source,
+    rows: Rows,
+    budgets: Sequence[Budget],
+    settings: Settings,
+    name: str | None = None,
+    shares: Sequence[float] = SHARES,
+) -> Frontier:
+    """The frontier of the budget called `name`, None for the first.
+
+    shares: limits to look at, as parts of the budget's own. Raises UserError for a budget that is
+    not there or has no limit.
+    """
+    row = _row(rows, budgets, name)
+    objective = Objective.value(len(source.sizes), rows.alpha.shape[1])
+    prices = _sample_prices(source, rows, objective, settings, row, shares)
+    sums = source.sums(1.0, [rows.tables(price) for price in prices])
+    used = np.array([_usage(rows, sums[j], source.units.cost) for j in range(len(prices))])
+    value = sums[:, 0].sum(axis=(1, 2)) * source.units.value
+    others = np.arange(len(rows)) != row
+    paid = (prices * used)[:, others] - (prices * rows.rhs)[:, others]
+    base = value - paid.sum(axis=1) - prices[:, row] * used[:, row]
+    order = np.argsort(used[:, row], kind="stable")
+    return Frontier(
+        rows.names[row], prices[order, row], used[order, row], value[order], base[order]
+    )
+
+
+def _row(rows: Rows, budgets: Sequence[Budget], name: str | None) -> int:
+    wanted = name if name is not None else (budgets[0].name if budgets else None)
+    for k, (held, side) in enumerate(zip(rows.names, rows.sides, strict=True)):
+        if held == wanted and side == "limit":
+            return k
+    allowed = [n for n, side in zip(rows.names, rows.sides, strict=True) if side == "limit"]
+    raise UserError(
+        f"there is no frontier of budget {wanted!r}; allowed, as they have a limit: "
+        f"{', '.join(allowed) or 'none'}"
+    )
+
+
+def _sample_prices(
+    source: Source,
+    rows: Rows,
+    objective: Objective,
+    settings: Settings,
+    row: int,
+    shares: Sequence[float],
+) -> FloatArray:
+    """(j, k) optimal prices of a sample at every limit that it can keep."""
+    sample = ArraySource.of_sample(source.sample(settings.sample_users), source)
+    smaller = rows.scaled(sample.users / source.users, sample.sizes)
+    prices = []
+    for share in shares:
+        rhs = smaller.rhs.copy()
+        rhs[row] *= share
+        try:
+            found = search(sample, replace(smaller, rhs=rhs), objective, settings, depth=1)
+        except NoFeasiblePoint:
+            continue
+        prices.append(found.solution.prices)
+    return np.unique(np.array(prices).reshape(-1, len(rows)), axis=0)
+
+
+def _usage(rows: Rows, sums: NDArray[np.int64], unit: float) -> FloatArray:
+    """(k,) sign * usage of the rows."""
+    return np.array([float(used) for used in rows.usage(sums[1], sums[2], unit)])
