@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -78,13 +79,7 @@ def carry_out(context: Context, planned: Plan) -> Outcome:
     scores = score(states, planned.trained.uri, cost=settings.cost).drop("state", "feature_set")
     name = f"{context.calendar.start(planned.period):%Y-%m-%dT%H:%M}"
     with context.stage(f"Scoring users and solving the budget LP of {name}"):
-        allocation = allocate(
-            scores,
-            planned.budgets,
-            groups="segment",
-            settings=settings.search,
-            store=settings.store,
-        )
+        allocation = allocate(scores, planned.budgets, groups="segment", settings=settings.search)
     try:
         with context.stage("Writing the allocation"):
             return _kept(context, planned, allocation)
@@ -102,12 +97,15 @@ def _budgets(context: Context, total: float | None) -> tuple[Budget, ...]:
 
 
 def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
-    """Writes decisions, then the certificate: its run id is the one of whole decisions."""
+    """Writes decisions, frontier, then the certificate: its run id is that of whole decisions."""
     lake, calendar, found = context.lake, context.calendar, allocation.certificate
     index = planned.period
     key = {"period": calendar.period(index), "period_start": calendar.start(index)}
     where = condition(calendar, index, index + 1)
     lake.replace("allocations", _decisions(context, allocation, key, planned), where)
+    points = _frontier(allocation, planned)
+    rows = [{**key, "run_id": planned.run_id, **point} for point in points]
+    lake.replace("frontiers", as_rows(context.spark, "frontiers", rows), where)
     row = {
         **key,
         "run_id": planned.run_id,
@@ -129,6 +127,19 @@ def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
     ]
     data = {name: value for name, value in row.items() if name not in key}
     return Outcome(lines, data | {"period": key["period"].isoformat()})
+
+
+def _frontier(allocation: Allocation, planned: Plan) -> list[dict[str, float]]:
+    """Points of the frontier of the last budget, --budget's where it was given; each limit once."""
+    if math.isinf(planned.budgets[-1].limit):
+        return []
+    found = allocation.frontier(planned.budgets[-1].name)
+    points = {
+        float(spend): {"budget": float(spend), "spend": float(spend), "value": float(value),
+                       "price": float(price)}
+        for spend, value, price in zip(found.spend, found.value, found.price, strict=True)
+    }  # fmt: skip
+    return list(points.values())
 
 
 def _decisions(

@@ -10,8 +10,8 @@ from click import FloatRange
 from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
-from bcrlsp.allocation import Budget, solve
 from bcrlsp.commands.base import Context, Outcome, command, option
+from bcrlsp.commands.choice import Choice
 from bcrlsp.commands.policies import find_policy
 from bcrlsp.commands.rows import as_rows
 from bcrlsp.errors import DataError, UserError
@@ -25,7 +25,11 @@ MEASURES = ("retention", "cost")
 @command(
     "evaluate",
     option("--policy", metavar="ID", required=True, help="The policy."),
-    option("--budget", type=FloatRange(0), help="Money a period. Default: what the log used."),
+    option(
+        "--budget",
+        type=FloatRange(0),
+        help="Money a period. Default: one that should cost what the log did.",
+    ),
     option("--from", "first", metavar="D", help="First period. Default: the policy's as-of day."),
     option("--to", "last", metavar="D", help="Last period (excluded). Default: the newest."),
 )
@@ -116,28 +120,25 @@ def _target(
     states = table["state"].combine_chunks()
     matrix = states.flatten().to_numpy().reshape(len(states), -1).astype(np.float32)
     values, costs = policy.evaluate(matrix)
-    settings = context.config.allocation
-    if settings.cost == "face":
-        costs = np.broadcast_to(policy.amounts, values.shape)
+    prices = costs
+    if context.config.allocation.cost == "face":
+        prices = np.ascontiguousarray(np.broadcast_to(policy.amounts, values.shape))
+    logged = table["cost"].to_numpy()
+    allowed = policy.supported(matrix)
+    users = table["user_id"].to_pylist()
     starts = table["period_start"].to_numpy()
     periods = np.unique(starts)
     if budget is None:
-        # What the log used of a budget of this kind: what it sent, or what was redeemed of it.
-        sent = policy.amounts[table["level"].to_numpy()]
-        used = sent if settings.cost == "face" else table["cost"].to_numpy()
-        budget = float(np.sum(used) / len(periods))
+        spent = float(np.sum(logged))
+        whole = Choice(values, prices, allowed)
+        # At face value less is redeemed than planned: the budget that is expected to cost as much.
+        budget = spent if prices is costs else whole.budget_that_costs(costs, spent)
+        budget /= len(periods)
     target = np.zeros_like(values)
-    allowed = policy.supported(matrix)
     for start in periods:
         rows = np.flatnonzero(starts == start)
-        chosen = solve(
-            values[rows],
-            costs[rows],
-            [Budget("total", budget)],
-            allowed=allowed[rows],
-            user_ids=table["user_id"].take(pa.array(rows)).to_pylist(),
-        )
-        target[rows, chosen.levels] = 1.0
+        chosen = Choice(values[rows], prices[rows], allowed[rows], [users[row] for row in rows])
+        target[rows, chosen.levels(budget)] = 1.0
     return target, budget
 
 

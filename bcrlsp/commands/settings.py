@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bcrlsp.allocation import Budget
-from bcrlsp.allocation.settings import Search
+from bcrlsp.allocation.settings import Settings as Search
 from bcrlsp.errors import UserError
 from bcrlsp.evaluation import Settings as Estimation
 
@@ -53,12 +53,9 @@ class AllocationSettings(BaseModel):
         "the budget; expected, what the policy expects to be redeemed, so that it holds on average",
     )
     budgets: tuple[BudgetSettings, ...] = Field((), description="budgets of every period")
-    store: str | None = Field(
-        None,
-        description="folder, seen by driver and workers, for the scores between the passes; null: "
-        "a temporary one",
+    search: Search = Field(
+        Search(), description="where scores lie between the passes, how the prices are searched"
     )
-    search: Search = Field(Search(), description="how the prices are searched")
 
 
 class EvaluationSettings(BaseModel):

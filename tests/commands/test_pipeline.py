@@ -64,6 +64,10 @@ def test_the_allocation_keeps_the_budget_and_its_certificate(told: dict[str, Any
     assert certificate["bound"] >= certificate["value"]
     assert set(rows["run_id"].to_pylist()) == {certificate["run_id"]}
     assert rows.num_rows == certificate["users"] == len(set(rows["user_id"].to_pylist()))
+    points = table(told["bench"], "frontiers").to_pyarrow_table().sort_by("budget")
+    value = np.interp(200, points["spend"].to_numpy(), points["value"].to_numpy())
+    assert value == pytest.approx(certificate["value"], rel=0.01)
+    assert (np.diff(points["value"].to_numpy()) >= 0).all()
 
 
 def test_the_report_is_there(told: dict[str, Any]) -> None:
