@@ -248,6 +248,11 @@ def duckdb_query(days: int) -> str:
     for k in (2, 3, 4, 5):
         values[f"active_lag_{k}"] = f"coalesce(lag(active, {k}) OVER w, 0)"
         values[f"sent_lag_{k}"] = f"coalesce(lag(sent, {k}) OVER w, 0)"
+    for top in (2, 4, 8):
+        for bit in ("active", "sent"):
+            past = f"list_prepend(0, coalesce(list({bit}) OVER w{MEMORY}, []))"
+            step = f"lambda s, b: greatest(0, least({top}, s + 2 * b - 1))"
+            values[f"{bit}_walk_{top}"] = f"list_reduce({past}, {step})"
     for k in (7, 30):
         values[f"free_{k}"] = f"coalesce(sum(active * (1 - sent)) OVER w{k}, 0)"
         values[f"events_{k}"] = f"ln(1 + coalesce(sum(least(events, 63)) OVER w{k}, 0))"

@@ -13,6 +13,8 @@ from bcrlsp.periods import Calendar
 _COUNTS = (1, 3, 7, 14, 30)
 _LAGS = (2, 3, 4, 5)
 _BY_LEVEL = (7, 30)
+# Tops of walks: counts forget the order of events within their window, walks do not.
+_WALKS = (2, 4, 8)
 
 
 def default_feature_set(amounts: Sequence[float], calendar: Calendar) -> FeatureSet:
@@ -38,6 +40,9 @@ def _activity() -> Iterator[Feature]:
     for k in _LAGS:
         meaning = f"1 if active {k} periods ago"
         yield Feature(f"active_lag_{k}", meaning, "lag", ("active",), (k,))
+    for top in _WALKS:
+        meaning = f"one up for each active period, one down for each other, between 0 and {top}"
+        yield Feature(f"active_walk_{top}", meaning, "walk", ("active",), (top,))
     yield Feature(
         "active_streak", "periods in a row with activity, until now", "streak", ("active",)
     )
@@ -59,6 +64,9 @@ def _bonuses() -> Iterator[Feature]:
     for k in _LAGS:
         meaning = f"1 if a bonus was sent {k} periods ago"
         yield Feature(f"sent_lag_{k}", meaning, "lag", ("sent",), (k,))
+    for top in _WALKS:
+        meaning = f"one up for each bonus sent, one down for each pause, between 0 and {top}"
+        yield Feature(f"sent_walk_{top}", meaning, "walk", ("sent",), (top,))
     yield Feature("sent_streak", "periods in a row with a bonus, until now", "streak", ("sent",))
     yield Feature(
         "pause_streak",

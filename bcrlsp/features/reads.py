@@ -5,6 +5,7 @@ a read or a plane gives another number than before: it is part of every feature 
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,27 @@ def last_level(words: Words) -> NDArray[Any]:
     return np.where(recencies.min(axis=0) < 32, recencies.argmin(axis=0) + 1, 0)
 
 
+def walk(words: Words, top: int) -> NDArray[Any]:
+    """One up for a set bit, one down for a clear one, between 0 and `top`; 0 before the oldest."""
+    table = _steps(top)
+    state = np.zeros(words.shape[1:], dtype=np.uint8)
+    for shift in (24, 16, 8, 0):  # oldest first
+        state = table[state, (words[0] >> np.uint32(shift)) & np.uint32(255)]
+    return state
+
+
+@cache
+def _steps(top: int) -> NDArray[np.uint8]:
+    """Where a walk stands after eight bits, array (top + 1, 256), by where it stood."""
+    state = np.broadcast_to(np.arange(top + 1)[:, None], (top + 1, 256))
+    bits = np.arange(256)
+    for place in range(7, -1, -1):
+        state = np.clip(state + 2 * ((bits >> place) & 1) - 1, 0, top)
+    return state.astype(np.uint8)
+
+
 READS: Mapping[str, Read] = {
     read.__name__: read
-    for read in (count, word_count, log_total, lag, recency, streak, pause, last_level)
+    for read in (count, word_count, log_total, lag, recency, streak, pause, last_level, walk)
 }
 """All reads by name."""

@@ -46,6 +46,12 @@ def by_the_letter(history: list[tuple[int, int]], period: int) -> dict[str, floa
     def lag(bits: list[bool], k: int) -> float:
         return float(k <= len(bits) and bits[k - 1])
 
+    def walk(bits: list[bool], top: int) -> int:
+        place = 0
+        for bit in reversed(bits):
+            place = min(max(place + (1 if bit else -1), 0), top)
+        return place
+
     out: dict[str, float] = {
         "tenure": min(len(history), 32),
         "active_recency": recency(active),
@@ -59,6 +65,9 @@ def by_the_letter(history: list[tuple[int, int]], period: int) -> dict[str, floa
     for k in (1, 3, 7, 14, 30):
         out[f"active_{k}"] = sum(active[:k])
         out[f"sent_{k}"] = sum(sent[:k])
+    for top in (2, 4, 8):
+        out[f"active_walk_{top}"] = walk(active, top)
+        out[f"sent_walk_{top}"] = walk(sent, top)
     for k in (2, 3, 4, 5):
         out[f"active_lag_{k}"] = lag(active, k)
         out[f"sent_lag_{k}"] = lag(sent, k)
@@ -158,9 +167,9 @@ def test_numbers_change_only_with_the_version():
     rng = np.random.default_rng(7)
     carry = rng.integers(0, 2**32, (FEATURES.words, 64), dtype=np.uint32)
     state = FEATURES.features(carry, np.arange(64))
-    assert FEATURES.hash == "22e685897ef0e0ad"
+    assert FEATURES.hash == "15b6d3a44a06f85f"
     assert float(np.abs(state @ np.arange(1, FEATURES.width + 1)).sum()) == pytest.approx(
-        352873.3063338995, rel=1e-6
+        423768.3063355088, rel=1e-6
     )
 
 
