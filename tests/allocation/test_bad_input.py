@@ -52,7 +52,10 @@ def changed(array: Any, row: int, level: int, number: float) -> Any:
             "names group column 'town'; allowed: groups",
         ),
         (
-            {"budgets": [Budget("x", 1.0, groups=["g"])], "groups": {"a": [1, 2, 3], "b": [1, 1, 1]}},
+            {
+                "budgets": [Budget("x", 1.0, groups=["g"])],
+                "groups": {"a": [1, 2, 3], "b": [1, 1, 1]},
+            },
             "there are 2 group columns",
         ),
         ({"budgets": [Budget("x", 1.0, levels=[2])]}, "names level 2; allowed: 0 to 1"),

@@ -15,7 +15,8 @@ INSTANT = datetime(2025, 1, 6, tzinfo=UTC)
 def trajectory(user: str, day: int, level: int = 1, cost: float = 0.0, propensity=0.5) -> tuple:
     start = datetime(2025, 1, day, tzinfo=UTC)
     return (
-        user, start.date(), 0, [1.0, 2.0], level, 1.0, cost, propensity, False, start, "all", "f", None,
+        user, start.date(), 0, [1.0, 2.0], level, 1.0, cost, propensity, False, start, "all", "f",
+        None,
     )  # fmt: skip
 
 
