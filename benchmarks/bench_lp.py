@@ -5,8 +5,8 @@
 prints two Markdown tables. Every row runs in a process of its own, so that its peak memory is its
 own. Values and costs: level a of 8 costs a * u1 (u1 uniform in 0.3..1 by user) and is worth
 u2 + lift * (1 - exp(-a / s)) + noise, u2 uniform in 0..1, lift gamma(2, 1/2), s uniform in 0.5..4
-by user, noise normal with deviation 0.02 by user and level. Budgets: a total of 0.5 a user, and for K
-budgets K - 1 groups of random users with limits from 0.3 to 0.8 a user. float32.
+by user, noise normal with deviation 0.02 by user and level. Budgets: a total of 0.5 a user, and for
+K budgets K - 1 groups of random users with limits from 0.3 to 0.8 a user. float32.
 """
 
 import argparse

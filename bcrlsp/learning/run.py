@@ -44,7 +44,9 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
         split=parts,
         seed=task.seed,
     )
-    logging.getLogger("ray.rllib").setLevel(logging.ERROR)
+    # RLlib warns of its own deprecated parts and of packages that it could use.
+    for name in ("ray", "ray.rllib", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with ray_for(settings.learners, task.transitions):
         trainer: Any = config.build_algo()
         try:
