@@ -283,20 +283,11 @@ def measure(method: str, users: int, budgets: int) -> dict[str, Any]:
 def line(method: str, users: int, budgets: int, row: dict[str, Any]) -> str:
     """A line of the table."""
     if "failed" in row:
-        return f"| {method} | {users:,} | {budgets} | failed ({row['failed']}) | | | | | | |"
-
-    def small(name: str) -> str:
-        return f"{row[name]:.1e}" if name in row else ""
-
-    return (
-        f"| {method} | {users:,} | {budgets} | {row['seconds']:.3g} | {row['memory']:.0f} | "
-        f"{row['bytes']:.0f} | {small('gap')} | {small('rounded')} | {small('violation')} | "
-        f"{row.get('passes', '')}{' in ' + str(row['jobs']) + ' jobs' if 'jobs' in row else ''} |"
-        if "bytes" in row
-        else f"| {method} | {users:,} | {budgets} | {row['seconds']:.3g} | {row['memory']:.0f} | "
-        f"| {small('gap')} | {small('rounded')} | {small('violation')} | "
-        f"{row.get('passes', '')}{' in ' + str(row['jobs']) + ' jobs' if 'jobs' in row else ''} |"
-    )
+        return f"| {method} | {users:,} | {budgets} | failed ({row['failed']}) | | | | | | | |"
+    shapes = {"seconds": ".3g", "memory": ".0f", "bytes": ".0f", "passes": "d", "jobs": "d"}
+    names = ("seconds", "memory", "bytes", "gap", "rounded", "violation", "passes", "jobs")
+    cells = [f"{row[n]:{shapes.get(n, '.1e')}}" if row.get(n) is not None else "" for n in names]
+    return f"| {method} | {users:,} | {budgets} | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -313,7 +304,7 @@ def main() -> None:
         return
     print(
         "| method | users | budgets | seconds | peak MiB | bytes a user | LP gap | rounded gap | "
-        "violation | passes |\n|---|---|---|---|---|---|---|---|---|---|"
+        "violation | passes | jobs |\n|---|---|---|---|---|---|---|---|---|---|---|"
     )
     for method, users, budgets in QUICK if given.quick else FULL:
         print(line(method, users, budgets, measure(method, users, budgets)), flush=True)

@@ -8,8 +8,15 @@ from numpy.typing import NDArray
 
 from bcrlsp.allocation.accounts import Accounts
 from bcrlsp.allocation.blocks import Source, Users
+from bcrlsp.allocation.exchange import exchange
 from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.rounding import NoIntegralPoint, largest_part, moves_of, round_levels
+from bcrlsp.allocation.rounding import (
+    NoIntegralPoint,
+    fill_levels,
+    largest_part,
+    moves_of,
+    round_levels,
+)
 from bcrlsp.allocation.rows import Rows
 from bcrlsp.allocation.search import Found
 
@@ -42,14 +49,17 @@ def decide(source: Source, rows: Rows, objective: Objective, found: Found) -> De
         base = users.choose(objective.weight, tables)
         start = np.where(start < 0, base, start).astype(np.int16)
         accounts = Accounts(found.answer, users, base, unit)
+        slack_of = partial(accounts.slack, rows)
         moves = moves_of(rows, users, objective.merit(users), unit)
         try:
-            levels = round_levels(moves, start, partial(accounts.slack, rows))
+            levels = round_levels(moves, start, slack_of)
         except NoIntegralPoint as now:
             none = now
             if len(users) == source.users:
                 break
         else:
+            improve = partial(exchange, moves, users.code, prices=found.solution.prices)
+            levels = fill_levels(moves, levels, slack_of, improve)
             return Decided(users, base, levels, accounts)
     raise none or NoIntegralPoint(0, 0.0)
 

@@ -15,6 +15,8 @@ from bcrlsp.allocation.tiers import build_tiers
 
 # Standard errors that a sampled budget is moved by to see how far its price may be off.
 _DEVIATIONS = 3.0
+# Part of the largest step of a row that may be left or taken at the centre's price.
+_GIVE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -93,22 +95,23 @@ class Local:
         """Whether the dual function lies below every possible objective: no choice is feasible."""
         return self.dual() < -2.0 * self.source.users * self.objective.scale(self.source)
 
-    def keeps(self, program: Program, solution: ProgramSolution) -> bool:
-        """Whether a solution keeps every row."""
-        size = np.maximum(np.abs(self.room), abs(program.use).sum(axis=0))
-        return bool(np.all(solution.x @ program.use <= self.room + 1e-9 * size))
+    def keeps(self, solution: ProgramSolution) -> bool:
+        """Whether a solution of the core's program keeps every row."""
+        use = self.core.program.use
+        size = np.maximum(np.abs(self.room), abs(use).sum(axis=0))
+        return bool(np.all(solution.x @ use <= self.room + 1e-9 * size))
 
-    def gap(self, program: Program, solution: ProgramSolution) -> float:
-        """How far a solution is from the dual function, relative; infinite if it breaks a row.
+    def gap(self, solution: ProgramSolution) -> float:
+        """How far a solution of the core's program is from the dual function, relative.
 
-        Of the tries, or of all near users: a share of them proves nothing.
+        Infinite if it breaks a row.
         """
-        if not self.keeps(program, solution):
+        if not self.keeps(solution):
             return np.inf
-        gain = program.net @ solution.x + (solution.x @ program.use) @ self.plan.centre
         dual = self.dual()
         least = 1e-9 * self.source.users * self.objective.scale(self.source)
-        return abs(dual - float(self.total) - float(gain)) / (max(abs(dual), least) or 1.0)
+        gap = dual - float(self.total) - float(self.core.gain @ solution.x)
+        return gap / (max(abs(dual), least) or 1.0)
 
     def tiers(self) -> Program:
         """The program of what the near users choose at the tries."""
@@ -118,7 +121,8 @@ class Local:
 
     def solve(self, program: Program, moved: FloatArray | float = 0.0) -> ProgramSolution:
         """A program with the room moved by `moved` (k,), prices inside the box."""
-        return solve_program(program, self.room + moved, self.plan.centre, self.row_box())
+        give = 0.0 if self.exact else _GIVE
+        return solve_program(program, self.room + moved, self.plan.centre, self.row_box(), give)
 
     def row_box(self) -> FloatArray:
         """(k,) the widest box of a row's groups."""

@@ -58,12 +58,15 @@ class ProgramSolution:
 
 
 def solve_program(
-    program: Program, room: FloatArray, centre: FloatArray, box: FloatArray
+    program: Program, room: FloatArray, centre: FloatArray, box: FloatArray, give: float = 0.0
 ) -> ProgramSolution:
     """room: (k,) what the centre's choices leave of each row. centre, box: (k,) prices and their
     half-widths.
 
-    An infinite half-width sets no bound. Raises NoFeasiblePoint.
+    An infinite half-width sets no bound. give: steps of room a row may leave or take at the
+    centre's price. It stands for a small cost of every price's distance from the centre, so that
+    of many optimal prices the nearest are found (du Merle, Villeneuve, Desrosiers, Hansen 1999).
+    Raises NoFeasiblePoint.
     """
     count, rows = program.use.shape
     if rows == 0:
@@ -81,15 +84,17 @@ def solve_program(
             (program.use @ sparse.diags_array(1.0 / size)).T,
             sparse.eye_array(rows),
             -sparse.eye_array(rows, format="csc")[:, bounded],
+            *([sparse.eye_array(rows), -sparse.eye_array(rows)] if give else []),
         ],
         format="csc",
     )
     bounds = np.zeros((equal.shape[1], 2))
     bounds[:, 1] = np.inf
     bounds[:count, 1] = program.most
+    bounds[count + rows + len(bounded) :, 1] = give
     once = _once(program, equal.shape[1])
     found = linprog(
-        np.concatenate([-program.net, less, more]) / big,
+        np.concatenate([-program.net, less, more, np.zeros(2 * rows if give else 0)]) / big,
         A_ub=once,
         b_ub=None if once is None else np.full(once.shape[0], program.most),
         A_eq=equal,
@@ -106,7 +111,7 @@ def solve_program(
     prices = np.maximum(centre - found.eqlin.marginals * big / size, 0.0)
     sold = (found.x[count : count + rows] > _TRADED) & (box < centre)
     bought = np.zeros(rows, dtype=bool)
-    bought[bounded] = found.x[count + rows :] > _TRADED
+    bought[bounded] = found.x[count + rows : count + rows + len(bounded)] > _TRADED
     return ProgramSolution(found.x[:count], prices, sold | bought)
 
 

@@ -85,9 +85,25 @@ def round_levels(
     if np.any(slack < 0.0):
         worst = int(np.argmin(slack / size))
         raise NoIntegralPoint(worst, -float(slack[worst]))
+    return levels
+
+
+def fill_levels(
+    moves: Moves,
+    levels: NDArray[np.int16],
+    slack_of: Callable[[NDArray[np.int16]], FloatArray],
+    improve: Callable[[NDArray[np.int16], FloatArray], NDArray[np.int16]],
+) -> NDArray[np.int16]:
+    """(m,) levels that are worth more and keep every row as well.
+
+    levels: (m,) that keep every row. improve: (levels, room (k,)) -> levels, beyond single moves.
+    """
+    size = _largest_use(moves, len(slack_of(levels)))
     for margin in (0.0, 1e-9):
-        fuller = levels.copy()
-        _fill(moves.merit, moves.use, moves.row, slack - margin * size, fuller, _MOVES)
+        fuller, slack = levels.copy(), slack_of(levels) - margin * size
+        _fill(moves.merit, moves.use, moves.row, slack, fuller, _MOVES)
+        fuller = improve(fuller, slack)
+        # Moves sum up rounding errors: they count only where the exact room is kept.
         if not np.any(slack_of(fuller) < 0.0):
             return fuller
     return levels

@@ -13,7 +13,6 @@ sifting (Bixby, Gregory, Lustig, Marsten, Shanno 1992) on the columns that are l
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +30,7 @@ from bcrlsp.allocation.tiers import tries_of
 _DEVIATIONS = 3.0
 _MARGIN = 1.5
 _SAMPLED_USERS = 300
-# A gap that says that the prices are optimal, up to the jitter.
-_CLOSED = 1e-9
+_GROUP_USERS, _GROUPS_USERS = 32, 32768
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,8 @@ def search(
     """
     none = np.zeros((0, len(rows.alpha)))
     shape = (len(source.sizes), len(rows.alpha))
-    most = 4 * settings.core_users
+    core_users = max(settings.core_users, min(_GROUP_USERS * shape[0], _GROUPS_USERS))
+    most = 4 * core_users
     if source.users <= settings.direct_users or len(rows) == 0:
         width = np.inf if len(rows) else 0.0
         plan = Plan(np.zeros(len(rows)), np.full(shape, width), 1.0, none, depth)
@@ -83,12 +82,14 @@ def search(
     else:
         centre, box = start, rows.by_pattern(0.05 * start + 1e-3 * step)
     cells = shape[0] * (objective.levels if splits(rows) else 1)
-    sampled = splits(rows) and settings.core_users >= _SAMPLED_USERS * shape[0]
+    sampled = splits(rows) and core_users >= _SAMPLED_USERS * shape[0]
     tries = none if sampled else tries_of(shape[1], cells, objective.levels)
-    route = Route(settings.core_users, sampled, 1e-6 * rows.by_pattern(step))
+    route = Route(core_users, sampled, 1e-2 * rows.by_pattern(step))
     plan = Plan(centre, box, route.share(float(source.users)), tries, 64 * depth)
     last = False
-    for number in count(1):
+    number = 0
+    while True:
+        number += 1
         plan = replace(plan, salt=plan.salt + 1)
         here = Local(source, rows, objective, plan, most)
         if here.hopeless():
@@ -99,12 +100,11 @@ def search(
         program = here.core.program if here.exact or sampled else here.tiers()
         solution = here.solve(program)
         clipped = _clipped(here, solution)
-        gap = here.gap(program, solution) if here.exact or not sampled else np.inf
-        if last or (here.exact and (not clipped.any() or gap <= settings.tolerance)):
+        closed = here.exact and (not clipped.any() or here.gap(solution) <= settings.tolerance)
+        if last or closed:
             return _found(here, here.solve(here.core.program), number)
-        last = gap <= _CLOSED or number >= settings.max_passes
+        last = number >= settings.max_passes
         plan = route.last(here) if last else route.after(here, solution, clipped)
-    raise AssertionError("unreachable")
 
 
 def _found(here: Local, solution: ProgramSolution, passes: int) -> Found:
@@ -118,7 +118,7 @@ def _found(here: Local, solution: ProgramSolution, passes: int) -> Found:
         solution,
         passes,
         whole=here.exact and inside,
-        feasible=here.exact and here.keeps(here.core.program, solution),
+        feasible=here.exact and here.keeps(solution),
     )
 
 

@@ -23,13 +23,16 @@ class Settings(BaseModel):
     )
     block_users: int = Field(65_536, ge=1, description="users of a block")
     direct_users: int = Field(
-        400, ge=1, description="up to this many users, the linear program is solved whole"
+        200, ge=1, description="up to this many users, the linear program is solved whole"
     )
     sample_users: int = Field(
-        8192, ge=16, description="users of the sample whose own optimum starts the search"
+        4096, ge=16, description="users of the sample whose own optimum starts the search"
     )
     core_users: int = Field(
-        8192, ge=16, description="undecided users that are brought to the driver in a pass"
+        4096,
+        ge=16,
+        description="undecided users that are brought to the driver in a pass; at least 32 a group "
+        "while these are no more than 32768",
     )
     tolerance: float = Field(
         1e-6, gt=0, description="relative gap of the linear program at which the search may end"

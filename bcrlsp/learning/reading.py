@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
@@ -21,7 +20,7 @@ Batches = Callable[[list[str]], Iterable[pa.RecordBatch]]
 
 _KEYS = ["user_id", "step"]
 _VALUES = ["state", "level", "reward", "cost", "propensity", "terminal"]
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 16_384
 
 
 def from_delta(
@@ -39,6 +38,8 @@ def from_delta(
     except (DeltaError, OSError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise DataError(f"cannot read version {version} of {path}: {first}") from None
+    # Without buffering whole column chunks ahead, which held more than the arrays do.
+    frugal = ds.ParquetFragmentScanOptions(pre_buffer=False, use_buffered_stream=True)
     chosen = None if before is None else ds.field("period") < pa.scalar(before)
 
     def batches(columns: list[str]) -> Iterable[pa.RecordBatch]:
@@ -52,6 +53,8 @@ def from_delta(
                 batch_size=_BATCH_ROWS,
                 batch_readahead=0,
                 use_threads=False,
+                fragment_scan_options=frugal,
+                memory_pool=pa.system_memory_pool(),
             )
 
     return from_batches(batches, dataset.schema, feature_names)
@@ -101,6 +104,7 @@ def from_batches(
             )
             allowed = np.empty((rows, may.shape[1]), bool) if allowed is None else allowed
             allowed[to] = may
+    pa.default_memory_pool().release_unused()
     return Transitions(
         states=states,
         levels=levels,
@@ -119,9 +123,10 @@ def _places(
     batches: Batches, with_feature_set: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64], str]:
     """Where each row read goes, which placed rows have a next one, and where users start."""
-    keys, steps, feature_sets = [], [], set()
+    numbers: dict[str, int] = {}
+    coded, steps, feature_sets = [], [], set()
     for batch in batches([*_KEYS, *(["feature_set"] if with_feature_set else [])]):
-        keys.append(batch.column("user_id").cast(pa.large_string()))
+        coded.append(_numbered(batch.column("user_id"), numbers))
         steps.append(_numbers(batch, "step").astype(np.int32))
         if with_feature_set:
             feature_sets |= set(batch.column("feature_set").unique().to_pylist())
@@ -132,35 +137,37 @@ def _places(
             f"trajectories of {len(feature_sets)} feature sets ({', '.join(sorted(feature_sets))})"
             "; rebuild all periods with one"
         )
-    codes = _codes(pa.chunked_array(keys))
-    step = np.concatenate(steps)
+    # In the order of the users' ids, so that the order of the rows read does not matter.
+    users = sorted(numbers)
+    ranks = np.empty(len(users), np.int32)
+    ranks[[numbers[user] for user in users]] = np.arange(len(users))
+    codes, step = ranks[np.concatenate(coded)], np.concatenate(steps)
     order = np.lexsort((step, codes))
     codes, step = codes[order], step[order]
     same = codes[1:] == codes[:-1]
     repeated = same & (step[1:] == step[:-1])
     if repeated.any():
-        row = int(order[repeated.argmax()])
-        user = pa.chunked_array(keys)[row].as_py()
+        at = int(repeated.argmax())
         raise DataError(
-            f"user {user} has step {step[repeated.argmax()]} twice in the trajectories; "
+            f"user {users[codes[at]]} has step {step[at]} twice in the trajectories; "
             "rebuild all of its periods"
         )
     has_next = np.append(same & (step[1:] == step[:-1] + 1), False)
     starts = np.flatnonzero(np.append(True, ~same))
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))
-    users = np.append(starts, len(order)).astype(np.int64)
-    return places, has_next, users, next(iter(feature_sets), None) or ""
+    offsets = np.append(starts, len(order)).astype(np.int64)
+    pa.default_memory_pool().release_unused()
+    return places, has_next, offsets, next(iter(feature_sets), None) or ""
 
 
-def _codes(users: pa.ChunkedArray) -> NDArray[np.int32]:
-    """A number a user, in the order of their ids: the same whatever the order of the rows."""
+def _numbered(users: pa.Array, numbers: dict[str, int]) -> NDArray[np.int32]:
+    """A number a row, the same for the same user; new users are added to `numbers`."""
     if users.null_count:
         raise DataError("a trajectory has no user_id; rebuild the trajectories")
-    encoded = users.combine_chunks().dictionary_encode()
-    ranks = np.empty(len(encoded.dictionary), np.int32)
-    ranks[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(ranks))
-    return np.asarray(ranks[encoded.indices.to_numpy()])
+    encoded = users.dictionary_encode()
+    known = [numbers.setdefault(user, len(numbers)) for user in encoded.dictionary.to_pylist()]
+    return np.asarray(np.array(known, np.int32)[encoded.indices.to_numpy()])
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[Any]:

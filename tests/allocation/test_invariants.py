@@ -121,7 +121,7 @@ def test_a_zero_budget_gives_what_costs_nothing() -> None:
     assert found.spend == {"total": 0.0}
 
 
-def test_warm_start_gives_the_same_levels() -> None:
+def test_a_warm_start_is_as_good() -> None:
     value, cost, groups = market(2000, seed=6)
     asked = many_budgets(2000)
     cold = solve(value, cost, asked, groups=groups, settings=PASSES)
@@ -129,7 +129,11 @@ def test_warm_start_gives_the_same_levels() -> None:
         value, cost, asked, groups=groups, settings=PASSES,
         warm_start={name: price * 1.02 for name, price in cold.prices.items()},
     )  # fmt: skip
-    np.testing.assert_array_equal(cold.levels, warm.levels)
+    # With many budgets near ties may be rounded otherwise; no worse than the certified gaps.
+    assert warm.value <= cold.bound
+    assert cold.value <= warm.bound
+    assert max(cold.gap, warm.gap) < 1e-3
+    assert all(warm.spend[budget.name] <= budget.limit for budget in asked)
     assert warm.passes <= cold.passes
 
 

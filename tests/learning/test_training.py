@@ -86,9 +86,8 @@ def test_patience_keeps_the_best_weights_of_the_curve() -> None:
     assert len(errors) < 100
     assert len(errors) == best + 3
     assert result.metrics["holdout_td"] == errors[best]
-    shorter = train(
-        LOG, settings(updates=20 * (best + 1), iteration=20, learning_rate=0.05), **GIVEN
-    )
+    short = long.model_copy(update={"updates": 20 * (best + 1), "patience": None})
+    shorter = train(LOG, short, **GIVEN)
     for name, array in shorter.policy.network.weights.items():
         np.testing.assert_array_equal(array, result.policy.network.weights[name])
 

@@ -1,0 +1,323 @@
+"""The learner against a plain torch loop and d3rlpy's DiscreteCQL: same data, net and batch.
+
+    python benchmarks/bench_train.py [--quick] [--rows 5e6] [--threads 2] [--folder DIR]
+
+Conservative Q-learning, network 24-256-256-8, batches of 1,024, float32, on random transitions of
+users with 20 periods each, read from one Delta table. Every contender is a process of its own;
+d3rlpy, which pins another gymnasium, has an environment of its own, made on first use, that borrows
+torch from this one. Throughput is the median of five rounds after one that is not counted; CPU time
+beside it, which other work on the machine does not stretch. Prints Markdown.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import venv
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FEATURES, LEVELS, HIDDEN, BATCH, PERIODS = 24, 8, (256, 256), 1024, 20
+GAMMA, RATE, ALPHA, TARGET_RATE, ROUNDS = 0.8, 3e-4, 0.01, 0.005, 5
+NAMES = [f"f{index}" for index in range(FEATURES)]
+D3RLPY = (
+    "d3rlpy==2.8.1 gymnasium==1.0.0 farama-notifications structlog colorama dataclasses-json "
+    "marshmallow typing-inspect mypy-extensions h5py tqdm scikit-learn joblib threadpoolctl "
+    "shimmy gym==0.26.2 gym-notices"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small: shows that it works")
+    parser.add_argument("--rows", type=float, help="transitions in the table")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of torch")
+    parser.add_argument("--folder", help="where the table goes (default: a temporary folder)")
+    parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        name, place, updates, threads = arguments.worker
+        print(json.dumps(WORKERS[name](place, int(updates), int(threads))))
+        return
+    rows = int(arguments.rows or (100_000 if arguments.quick else 5_000_000))
+    updates = 50 if arguments.quick else 300
+    with tempfile.TemporaryDirectory() as temporary:
+        place = str(Path(arguments.folder or temporary) / f"transitions-{rows}")
+        if not Path(place).exists():
+            write(place, rows)
+        tell(rows, arguments.threads, {
+            name: measured(name, place, updates, arguments.threads) for name in WORKERS
+        })  # fmt: skip
+
+
+def write(place: str, rows: int) -> None:
+    """The table, one period a file, users in random order."""
+    import pyarrow as pa
+    from deltalake import write_deltalake
+
+    users = rows // PERIODS
+    ids = np.array([f"user-{user:08d}" for user in range(users)])
+    rng = np.random.default_rng(0)
+    for period in range(PERIODS):
+        states = rng.standard_normal((users, FEATURES), dtype=np.float32)
+        offsets = pa.array(np.arange(0, users * FEATURES + 1, FEATURES, dtype=np.int32))
+        table = pa.table(
+            {
+                "user_id": ids[rng.permutation(users)],
+                "period": pa.array([date(2025, 1, 1) + timedelta(days=period)] * users),
+                "step": pa.array(np.full(users, period, np.int32)),
+                "state": pa.ListArray.from_arrays(offsets, pa.array(states.reshape(-1))),
+                "level": pa.array(rng.integers(0, LEVELS, users).astype(np.int32)),
+                "reward": rng.integers(0, 2, users).astype(np.float64),
+                "cost": rng.random(users),
+                "propensity": np.full(users, 1 / LEVELS),
+                "terminal": np.zeros(users, bool),
+            }
+        )
+        write_deltalake(place, table, mode="append", partition_by=["period"])
+
+
+def measured(name: str, place: str, updates: int, threads: int) -> dict[str, float]:
+    """What a contender's own process prints last."""
+    python = str(environment()) if name == "d3rlpy" else sys.executable
+    command = [python, __file__, "--worker", name, place, str(updates), str(threads)]
+    print(f"measuring {name}", file=sys.stderr)
+    variables = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    run = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
+    if run.returncode:
+        sys.exit(f"{name} ended with {run.returncode}:\n{run.stderr[-2000:]}")
+    return dict(json.loads(run.stdout.splitlines()[-1]))
+
+
+def environment() -> Path:
+    """Python of d3rlpy's environment; torch and what else it lacks come from this one's."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bcrlsp" / "d3rlpy"
+    python = cache / "bin" / "python"
+    done = cache / "installed"
+    if not done.exists():
+        print(f"making the environment {cache}", file=sys.stderr)
+        venv.create(cache, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", *D3RLPY.split()]
+        subprocess.run(pip, check=True)
+        (here,) = {path for path in sys.path if path.endswith("site-packages")}
+        (site,) = cache.glob("lib/python*/site-packages")
+        (site / "zz_shared.pth").write_text(here + "\n")
+        done.touch()
+    return python
+
+
+class Memory:
+    """Largest resident memory since it was made, in bytes, beyond what there was then."""
+
+    def __init__(self) -> None:
+        self._start = self._now()
+        self.peak = 0
+        self._watching = True
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int:
+        self._watching = False
+        self._thread.join()
+        return self.peak
+
+    def _watch(self) -> None:
+        while self._watching:
+            self.peak = max(self.peak, self._now() - self._start)
+            time.sleep(0.01)
+
+    @staticmethod
+    def _now() -> int:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def rates(call: Callable[[], None], updates: int) -> dict[str, float]:
+    """Transitions a second and CPU milliseconds an update of `call`, which makes `updates`."""
+    walls, cpus = [], []
+    call()
+    for _ in range(ROUNDS):
+        wall, cpu = time.perf_counter(), time.process_time()
+        call()
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+    return {
+        "rate": updates * BATCH / statistics.median(walls),
+        "cpu": 1000 * statistics.median(cpus) / updates,
+    }
+
+
+@contextmanager
+def quiet() -> Any:
+    """What is printed goes to stderr: the last line of stdout is the result."""
+    kept, sys.stdout = sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = kept
+
+
+def ours(place: str, updates: int, threads: int) -> dict[str, float]:
+    """This package: from the Delta table to updates through RLlib."""
+    import deltalake
+    import torch
+
+    from bcrlsp.learning import Settings
+    from bcrlsp.learning.algorithms import ALGORITHMS
+    from bcrlsp.learning.batches import split
+    from bcrlsp.learning.rllib.algorithm import OfflineConfig
+    from bcrlsp.learning.rllib.learner import Held
+    from bcrlsp.learning.transitions import Transitions
+    from bcrlsp.policies import NetworkSpec
+
+    version = deltalake.DeltaTable(place).version()
+    settings = Settings(
+        updates=updates * (ROUNDS + 2), iteration=updates, hidden=HIDDEN, head="plain",
+        batch_size=BATCH, gamma=GAMMA, learning_rate=RATE, target_rate=TARGET_RATE, holdout=0,
+    )  # fmt: skip
+    algorithm = ALGORITHMS.get("cql")
+    options = algorithm.options(alpha=ALPHA)
+    torch.set_num_threads(threads)
+    memory, start = Memory(), time.perf_counter()
+    transitions = Transitions.from_delta(place, version, feature_names=NAMES)
+    read = time.perf_counter() - start
+    parts = split(transitions, 0.0, 0)
+    peak = memory.stop()
+    heads = algorithm.heads(tuple(map(float, range(LEVELS))), settings, options)
+    config = OfflineConfig().offline(
+        algorithm=algorithm, options=options, settings=settings, split=parts, seed=0,
+        spec=NetworkSpec(inputs=FEATURES, hidden=HIDDEN, heads=heads),
+    )  # fmt: skip
+    with quiet():
+        trainer = config.build_algo()
+        torch.set_num_threads(threads)
+        trainer.hold(Held(transitions, parts, 1.0))
+        trainer.learner_group.foreach_learner(lambda learner: learner.update_many(1))
+        first = time.perf_counter() - start
+        found = rates(trainer.train, updates)
+        trainer.stop()
+    states = transitions.states.nbytes
+    return found | {"read": read, "first": first, "memory": peak / states, "states": states}
+
+
+def arrays(place: str) -> Any:
+    """The transitions for the others; their own reading is not measured."""
+    import deltalake
+
+    from bcrlsp.learning.transitions import Transitions
+
+    return Transitions.from_delta(place, deltalake.DeltaTable(place).version())
+
+
+def plain(place: str, updates: int, threads: int) -> dict[str, float]:
+    """The same loss in a bare torch loop: no cost head, no metrics, no clipping."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(threads)
+    held = arrays(place)
+    states, rewards = torch.from_numpy(held.states), torch.from_numpy(held.rewards)
+    levels = torch.from_numpy(held.levels.astype(np.int64))
+    usable = torch.from_numpy(np.flatnonzero(held.usable))
+
+    def network() -> nn.Sequential:
+        widths = (FEATURES, *HIDDEN, LEVELS)
+        layers = [
+            layer for pair in itertools.pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())
+        ]
+        return nn.Sequential(*layers[:-1])
+
+    values, target = network(), network()
+    target.load_state_dict(values.state_dict())
+    optimizer = torch.optim.Adam(values.parameters(), lr=RATE)
+
+    def update() -> None:
+        rows = usable[torch.randint(len(usable), (BATCH,))]
+        now, ahead, level = states[rows], states[rows + 1], levels[rows, None]
+        with torch.no_grad():
+            best = values(ahead).argmax(1, keepdim=True)
+            goal = rewards[rows] + GAMMA * target(ahead).gather(1, best)[:, 0]
+        found = values(now)
+        chosen = found.gather(1, level)[:, 0]
+        gap = (torch.logsumexp(found, 1) - chosen).mean()
+        loss = (chosen - goal).square().mean() + ALPHA * gap
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            for old, new in zip(target.parameters(), values.parameters(), strict=True):
+                old.lerp_(new, TARGET_RATE)
+
+    return rates(lambda: [update() for _ in range(updates)] and None, updates)
+
+
+def d3rlpy(place: str, updates: int, threads: int) -> dict[str, float]:
+    """d3rlpy's DiscreteCQL on (at most 500,000 of) the same rows."""
+    with quiet():
+        import d3rlpy as library
+        import torch
+
+        torch.set_num_threads(threads)
+        held = arrays(place)
+        rows = min(len(held), 500_000) // PERIODS * PERIODS
+        ends = np.arange(rows) % PERIODS == PERIODS - 1
+        data = library.dataset.MDPDataset(
+            observations=held.states[:rows],
+            actions=held.levels[:rows].astype(np.int32)[:, None],
+            rewards=held.rewards[:rows, None],
+            terminals=np.zeros(rows, np.float32),
+            timeouts=ends.astype(np.float32),
+            action_size=LEVELS,
+        )
+        config = library.algos.DiscreteCQLConfig(
+            batch_size=BATCH, gamma=GAMMA, learning_rate=RATE, alpha=ALPHA,
+            encoder_factory=library.models.VectorEncoderFactory(list(HIDDEN)),
+        )  # fmt: skip
+        learner = config.create(device="cpu:0")
+        rounds = learner.fitter(
+            data,
+            n_steps=updates * (ROUNDS + 1),
+            n_steps_per_epoch=updates,
+            logger_adapter=library.logging.NoopAdapterFactory(),
+            show_progress=False,
+        )
+        return rates(lambda: next(rounds) and None, updates)
+
+
+WORKERS: dict[str, Callable[[str, int, int], dict[str, float]]] = {
+    "bcrlsp": ours,
+    "torch": plain,
+    "d3rlpy": d3rlpy,
+}
+
+
+def tell(rows: int, threads: int, found: dict[str, dict[str, float]]) -> None:
+    """The tables."""
+    own = found["bcrlsp"]
+    print(f"\n{rows:,} transitions, {threads} threads\n")
+    print("| learner | transitions/s | against the plain loop | CPU ms an update |")
+    print("|---|---|---|---|")
+    called = {"bcrlsp": "bcrlsp on RLlib", "torch": "plain torch loop", "d3rlpy": "DiscreteCQL"}
+    for name, each in found.items():
+        share = each["rate"] / found["torch"]["rate"]
+        print(f"| {called[name]} | {each['rate']:,.0f} | {share:.2f} | {each['cpu']:.1f} |")
+    print(
+        f"\nThe Delta table is read in {own['read']:.1f} s, the first update is made after "
+        f"{own['first']:.1f} s; memory at most {own['memory']:.2f} times the "
+        f"{own['states'] / 1e6:,.0f} MB of the states."
+    )
+
+
+if __name__ == "__main__":
+    main()
