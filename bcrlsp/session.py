@@ -5,6 +5,7 @@ Elsewhere a local one is built with Delta's JAR (resolved once by Spark's own Iv
 ~/.ivy2*), its SQL extension and its catalog.
 """
 
+import logging
 import os
 import sys
 
@@ -45,6 +46,8 @@ class Settings(BaseModel):
 
 def get_session(settings: Settings) -> SparkSession:
     """The running session, or a new one with Delta as `settings` say."""
+    # PySpark logs every failed query besides raising it: a mistake would be told twice.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     if _on_databricks():
         return SparkSession.builder.getOrCreate()
     running = SparkSession.getActiveSession()

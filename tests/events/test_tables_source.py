@@ -101,6 +101,7 @@ def test_later_rows_are_added_and_bad_ones_counted_by_reason(spark, lake, visits
         ({"columns": {"user_id": "who ++"}}, r"columns\.user_id = 'who \+\+' does not fit"),
         ({"columns": {"when": "seen"}},
          r"activity\.columns names when; allowed: user_id, event_ts, kind, amount, ingest_ts"),
+        ({"columns": {"user_id": "max(who)"}}, r"activity\.columns = .* does not fit"),
         ({"where": "robot"}, r"activity\.where = 'robot' does not fit"),
         ({"form": "csv"}, r"activity\.form is unknown"),
     ],

@@ -110,7 +110,11 @@ def _mapped(spark: SparkSession, name: str, mapping: Mapping) -> DataFrame:
                 f"{place}.columns.{field.name} is missing and {mapping.from_} has no column of "
                 f"that name; it has {', '.join(rows.columns)}: map one of them or an expression"
             )
-    return rows.select(*(F.expr(text).alias(column) for column, text in texts.items()))
+    # Together, too: an aggregate fits alone and not beside the others.
+    expressions = [f"{text} AS `{column}`" for column, text in texts.items()]
+    return _fitting(
+        rows, lambda _: rows.selectExpr(*expressions), f"{place}.columns", ", ".join(expressions)
+    )
 
 
 def _read(spark: SparkSession, place: str, mapping: Mapping) -> DataFrame:
@@ -120,7 +124,7 @@ def _read(spark: SparkSession, place: str, mapping: Mapping) -> DataFrame:
         else:
             rows = spark.table(mapping.from_)
         rows.schema  # noqa: B018 - Connect resolves a table only when its schema is asked for
-    except PySparkException as error:
+    except Exception as error:  # a format that is not there is an error of the JVM's own
         raise DataError(
             f"{place}.from = {mapping.from_!r} cannot be read: {_told(error)}"
         ) from None
@@ -140,7 +144,7 @@ def _fitting(rows: DataFrame, use: Callable[[str], DataFrame], place: str, text:
     return made
 
 
-def _told(error: PySparkException) -> str:
+def _told(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
