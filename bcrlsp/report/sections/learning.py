@@ -60,10 +60,9 @@ def _curves(reading: Reading, policy_id: str) -> Curves:
 
 
 def _telling(curves: Curves) -> str:
-    """The metric to quote: one of held-out users, if there is one."""
-    return next(
-        (name for name in curves if "held" in name or "holdout" in name), next(iter(curves))
-    )
+    """The metric to quote: of held-out users, if there is one, and their TD error before others."""
+    held = [name for name in curves if "held" in name or "holdout" in name]
+    return next((name for name in held if "td" in name), next(iter(held), next(iter(curves))))
 
 
 def _words(metric: str) -> str:
