@@ -62,7 +62,7 @@ def _summary(context: Context, found: dict[str, Any]) -> Outcome:
     def rate(measure: str, estimator: str, form: str) -> str:
         row = by[measure, estimator]
         if row["estimate"] is None:
-            return f"unknown ({row['warnings']})"
+            return "unknown: the log does not support a number; the report says why"
         return " ".join(
             (
                 f"{row['estimate'] / share:{form}}",

@@ -15,7 +15,7 @@ from bcrlsp.commands.choice import Choice
 from bcrlsp.commands.policies import find_policy
 from bcrlsp.commands.rows import as_rows
 from bcrlsp.errors import DataError, UserError
-from bcrlsp.evaluation import Estimate, estimate, on_policy
+from bcrlsp.evaluation import Comparison, Estimate, compare, estimate
 from bcrlsp.policies import Policy, load_policy
 from bcrlsp.trajectories.windows import condition
 
@@ -40,7 +40,7 @@ def evaluate(
     first: str | None = None,
     last: str | None = None,
 ) -> Outcome:
-    """Estimate retention and cost of a policy under a budget, with intervals.
+    """Estimate retention and cost of a policy under a budget, with intervals, also by segment.
 
     The target is what `allocate` would choose in each period of the window under the budget; the
     window begins, unless told otherwise, where the policy's training data ended.
@@ -53,28 +53,33 @@ def evaluate(
     with context.stage("Choosing levels under the budget"):
         target, spent = _target(context, load_policy(trained.uri), table, budget)
     found: list[Estimate] = []
-    seed, estimation = context.config.seed, settings.estimation
+    compared: list[Comparison] = []
+    first_estimator, *others = settings.estimators
     for measure in MEASURES:
         with context.stage(f"Estimating {measure}"):
-            found.append(
-                on_policy(table, measure, gamma=settings.gamma, seed=seed, settings=estimation)
-            )
-            found.extend(
-                estimate(
-                    table,
-                    target,
-                    name,
-                    measure,
-                    gamma=settings.gamma,
-                    seed=seed,
-                    settings=estimation,
-                )
-                for name in settings.estimators
-            )
+            common: dict[str, Any] = {
+                "gamma": settings.gamma,
+                "seed": context.config.seed,
+                "settings": settings.estimation,
+            }
+            by_segment = compare(
+                table, target, first_estimator, measure, segments="segment",
+                most=settings.segments, **common,
+            )  # fmt: skip
+            compared += by_segment
+            found += [by_segment[0].logged, by_segment[0].target]
+            found += [estimate(table, target, name, measure, **common) for name in others]
     rows = list(_rows(trained.policy_id, found, settings.gamma, len(window)))
     context.lake.merge("evaluations", as_rows(context.spark, "evaluations", rows))
+    apart = list(_comparisons(trained.policy_id, compared, settings.gamma, len(window)))
+    context.lake.replace(
+        "comparisons",
+        as_rows(context.spark, "comparisons", apart),
+        f"policy_id = '{trained.policy_id}'",
+    )
     share = _discounted_periods(table, settings.gamma)
-    return _told(context, found, rows, {"budget": spent, "discounted_periods": share})
+    figures = {"budget": spent, "discounted_periods": share}
+    return _told(context, found, rows, apart, figures)
 
 
 def _window(context: Context, as_of: str, first: str | None, last: str | None) -> range:
@@ -95,11 +100,11 @@ def _window(context: Context, as_of: str, first: str | None, last: str | None) -
 
 
 def _read(context: Context, window: range) -> pa.Table:
-    columns = "user_id", "period", "period_start", "step", "state", "level", "reward", "cost"
+    columns = "user_id", "period", "period_start", "segment", "step", "state", "level", "reward"
     rows = (
         context.lake.read("trajectories")
         .where(condition(context.calendar, window.start, window.stop))
-        .select(*columns, "propensity", "terminal")
+        .select(*columns, "cost", "propensity", "terminal")
     )
     table = rows.orderBy("user_id", "step").toArrow()
     if not table.num_rows:
@@ -162,6 +167,34 @@ def _rows(
         }
 
 
+def _comparisons(
+    policy_id: str, found: list[Comparison], gamma: float, periods: int
+) -> Iterator[Mapping[str, Any]]:
+    now = datetime.now(UTC)
+    for each in found:
+        yield {
+            "policy_id": policy_id,
+            "segment": each.segment,
+            "measure": each.target.measure,
+            "estimator": each.target.estimator,
+            "users": each.target.users,
+            "logged": each.logged.value,
+            "logged_low": each.logged.low,
+            "logged_high": each.logged.high,
+            "estimate": each.target.value,
+            "low": each.target.low,
+            "high": each.target.high,
+            "gain": each.gain.value,
+            "gain_low": each.gain.low,
+            "gain_high": each.gain.high,
+            "effective_sample_size": each.target.effective_sample_size,
+            "warnings": "; ".join(each.target.warnings) or None,
+            "gamma": gamma,
+            "periods": periods,
+            "created_ts": now,
+        }
+
+
 def _discounted_periods(table: pa.Table, gamma: float) -> float:
     """Mean over users of Σ_t gamma^t over their rows: what a value is divided by for a rate."""
     rows = table.group_by("user_id").aggregate([([], "count_all")])["count_all"].to_numpy()
@@ -173,24 +206,38 @@ def _told(
     context: Context,
     found: list[Estimate],
     rows: list[Mapping[str, Any]],
+    compared: list[Mapping[str, Any]],
     figures: Mapping[str, float],
 ) -> Outcome:
     lines = [f"budget: {figures['budget']:,.2f} a period"]
     for each in found:
-        number = (
-            f"{each.value:.4f} [{each.low:.4f}, {each.high:.4f}]"
-            if np.isfinite(each.value)
-            else "unknown"
-        )
+        number = _interval(each.value, each.low, each.high)
         lines.append(f"{each.measure} by {each.estimator}: {number}")
         lines.extend(f"  {warning}" for warning in each.warnings)
+    for row in compared:
+        gain = _interval(row["gain"], row["gain_low"], row["gain_high"], "+.4f")
+        who = f"{row['segment']} ({row['users']:,})"
+        lines.append(f"{row['measure']} gained over the log, {who}: {gain}")
     lines.append(f"evaluations: {context.lake.identifier('evaluations')}")
-    plain = [
-        {
-            name: None if isinstance(value, float) and not np.isfinite(value) else value
-            for name, value in row.items()
-            if name != "created_ts"
-        }
-        for row in rows
-    ]
-    return Outcome(lines, {"estimates": plain, "periods": rows[0]["periods"], **figures})
+    lines.append(f"by segment: {context.lake.identifier('comparisons')}")
+    data = {
+        "estimates": [_plain(row) for row in rows],
+        "comparisons": [_plain(row) for row in compared],
+        "periods": rows[0]["periods"],
+    }
+    return Outcome(lines, {**data, **figures})
+
+
+def _interval(value: float, low: float, high: float, form: str = ".4f") -> str:
+    if not np.isfinite(value):
+        return "unknown"
+    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON can hold it."""
+    return {
+        name: None if isinstance(value, float) and not np.isfinite(value) else value
+        for name, value in row.items()
+        if name != "created_ts"
+    }

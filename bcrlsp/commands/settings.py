@@ -63,7 +63,14 @@ class EvaluationSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    estimators: tuple[str, ...] = Field(("dr",), description="names of estimators, each is run")
+    estimators: tuple[str, ...] = Field(
+        ("dr",),
+        min_length=1,
+        description="names of estimators, each is run; the first also by segment of the users",
+    )
+    segments: int = Field(
+        20, ge=1, description="largest segments told apart; the smaller ones are put together"
+    )
     gamma: float = Field(
         0.8,
         ge=0,

@@ -83,7 +83,7 @@ def estimate(
     """
     settings = settings or Settings()
     ESTIMATORS.get(estimator)
-    bound = INTERVALS.get(interval)
+    INTERVALS.get(interval)
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence is {confidence}; allowed: above 0 and below 1")
     request = Request(estimator, measure, gamma, seed, settings)
@@ -96,7 +96,15 @@ def estimate(
         gathered = gather(trajectories, target, request)
     else:
         gathered = _gather(as_table(trajectories), target, request, propensities, allowed)
-    nothing = Estimate(np.nan, np.nan, np.nan, confidence, 0.0, (), estimator, measure)
+    return judged(gathered, request, confidence, interval)
+
+
+def judged(gathered: Gathered, request: Request, confidence: float, interval: str) -> Estimate:
+    """What the evidence says, or why it says nothing. interval: a name in INTERVALS."""
+    settings = request.settings
+    nothing = Estimate(
+        np.nan, np.nan, np.nan, confidence, 0.0, (), request.estimator, request.measure
+    )
     nothing = replace(nothing, users=gathered.users, periods=gathered.periods)
     found, models = gathered.evidence, gathered.models
     if found is None or models is None:
@@ -118,7 +126,7 @@ def estimate(
     )
     if refused:
         return told
-    low, high, remarks = bound(found.terms, confidence, settings, seed)
+    low, high, remarks = INTERVALS.get(interval)(found.terms, confidence, settings, request.seed)
     return replace(
         told, value=found.terms.value, low=low, high=high, warnings=(*told.warnings, *remarks)
     )

@@ -52,9 +52,8 @@ class Lake:
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self.spark = spark
         self._settings = settings
-        # Tables found to be there, and found whole: asking costs a statement each time.
+        # Tables found to be there: asking costs a statement each time.
         self._found: set[str] = set()
-        self._whole: set[str] = set()
 
     @property
     def place(self) -> str:
@@ -99,20 +98,10 @@ class Lake:
         return self.spark.sql(f"SELECT * FROM {self.identifier(name)}{at}")
 
     def create(self, name: str) -> None:
-        """The empty table with its constraints, if it is not there; safe to repeat."""
-        if name in self._whole:
-            return
-        table = TABLES[name]
-        if not self.exists(name):
-            self.spark.sql(self._ddl(table))
-        held = self._properties(name)
-        for check, condition in table.checks.items():
-            # A run killed between the two statements is completed by the next one.
-            if f"delta.constraints.{check}" not in held:
-                target = self.identifier(name)
-                self.spark.sql(f"ALTER TABLE {target} ADD CONSTRAINT {check} CHECK ({condition})")
-        self._found.add(name)
-        self._whole.add(name)
+        """The empty table with its constraints, if it is not there, in one transaction."""
+        if name not in self._found and not self.exists(name):
+            self.spark.sql(self._ddl(TABLES[name]))
+            self._found.add(name)
 
     def overwrite(self, name: str, rows: DataFrame) -> int:
         """The table's rows become `rows`, in one transaction; returns the new version."""
@@ -188,21 +177,21 @@ class Lake:
                 f"there is no table {name} at {self.identifier(name)}; {MADE_BY[name]} makes it"
             )
 
-    def _properties(self, name: str) -> dict[str, str]:
-        rows = self.spark.sql(f"SHOW TBLPROPERTIES {self.identifier(name)}").collect()
-        return {row["key"]: row["value"] for row in rows}
-
     def _ddl(self, table: Table) -> str:
         columns = ", ".join(
             f"`{field.name}` {field.dataType.simpleString()}{'' if field.nullable else ' NOT NULL'}"
             for field in table.schema
         )
         layout = f" PARTITIONED BY ({', '.join(table.partition_by)})" if table.partition_by else ""
+        properties = {
+            "delta.deletedFileRetentionDuration": self._settings.keep_versions,
+            "delta.logRetentionDuration": self._settings.keep_versions,
+            **{f"delta.constraints.{check}": rule for check, rule in table.checks.items()},
+        }
+        told = ", ".join(f"'{key}' = '{value}'" for key, value in properties.items())
         return (
             f"CREATE TABLE IF NOT EXISTS {self.identifier(table.name)} ({columns}) USING DELTA"
-            f"{layout} TBLPROPERTIES ("
-            f"'delta.deletedFileRetentionDuration' = '{self._settings.keep_versions}', "
-            f"'delta.logRetentionDuration' = '{self._settings.keep_versions}')"
+            f"{layout} TBLPROPERTIES ({told})"
         )
 
 
@@ -220,6 +209,7 @@ MADE_BY = {
     "policies": "`bcrlsp train`",
     "curves": "`bcrlsp train`",
     "evaluations": "`bcrlsp evaluate`",
+    "comparisons": "`bcrlsp evaluate`",
     "allocations": "`bcrlsp allocate`",
     "certificates": "`bcrlsp allocate`",
     "frontiers": "`bcrlsp allocate`",

@@ -157,6 +157,15 @@ TABLES: dict[str, Table] = {
             keys=("policy_id", "iteration", "metric"),
         ),
         _table(
+            "comparisons",
+            "policy_id string, segment string, measure string, estimator string, users bigint, "
+            "logged double, logged_low double, logged_high double, estimate double, low double, "
+            "high double, gain double, gain_low double, gain_high double, "
+            "effective_sample_size double, warnings string?, gamma double, periods int, "
+            "created_ts timestamp",
+            keys=("policy_id", "segment", "measure"),
+        ),
+        _table(
             "frontiers",
             "period date, period_start timestamp, run_id string, budget double, spend double, "
             "value double, price double",

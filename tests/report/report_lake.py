@@ -250,3 +250,33 @@ def learned(written: Written, rng, periods: int) -> None:
         }
         for estimator, measure, estimate, low, high, size, warnings in estimates
     ]
+    written.rows["comparisons"] = [
+        {
+            "policy_id": POLICY,
+            "segment": segment,
+            "measure": measure,
+            "estimator": "dr",
+            "users": users,
+            "logged": logged,
+            "logged_low": logged - 0.02,
+            "logged_high": logged + 0.02,
+            "estimate": logged + gain,
+            "low": logged + low,
+            "high": logged + high,
+            "gain": gain,
+            "gain_low": low,
+            "gain_high": high,
+            "effective_sample_size": 18.4,
+            "warnings": None,
+            "gamma": 0.8,
+            "periods": periods,
+            "created_ts": NOON,
+        }
+        for segment, measure, users, logged, gain, low, high in (
+            ("all users", "retention", 30, 1.21, 0.08, 0.05, 0.11),
+            ("new", "retention", 10, 1.1, -0.02, -0.06, 0.02),
+            ("old", "retention", 16, 1.3, 0.12, 0.07, 0.17),
+            ("rare", "retention", 4, 1.2, float("nan"), float("nan"), float("nan")),
+            ("all users", "cost", 30, 2.31, -0.11, -0.2, -0.02),
+        )
+    ]

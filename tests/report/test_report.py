@@ -151,6 +151,24 @@ def test_the_evaluation(page: Page) -> None:
     assert set(by_name["as logged"]["x"]) == {1.21}
 
 
+def test_the_decision_to_launch_by_segment(page: Page) -> None:
+    assert page.headlines["launch"] == "+0.0800"
+    said = page.text["launch"]
+    assert "(95 % interval +0.0500 to +0.110, estimator dr): a gain." in said
+    assert "Cost 2.20 against 2.31 a user, a change of −0.110" in said
+    rows = [row for row in page.tables["launch"][0] if row[1] == "retention"]
+    assert [(row[0], row[2], row[-1]) for row in rows] == [
+        ("all users", "30", "a gain"),
+        ("old", "16", "a gain"),
+        ("new", "10", "not proven"),
+        ("rare", "4", ""),
+    ]
+    assert rows[-1][4:7] == ["no number: it would mislead", "unknown", "unknown"]
+    plot = page.plots["launch"]["data"][0]
+    assert plot["y"] == ["all users", "old", "new"]
+    assert plot["x"] == [0.08, 0.12, -0.02]
+
+
 def test_spend_by_level_beside_the_log(page: Page, written: Written) -> None:
     found, log = page.figures("levels"), written["trajectories"]
     for level, amount in enumerate(AMOUNTS):
@@ -229,6 +247,7 @@ def test_an_empty_lake_says_what_fills_it(lake: Lake, tmp_path: Path) -> None:
         "trajectories": "trajectories",
         "learning": "policies",
         "evaluation": "policies",
+        "launch": "policies",
     }
     for name, table in tables.items():
         maker = MADE_BY[table].replace("`", "")

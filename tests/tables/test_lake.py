@@ -56,13 +56,6 @@ def test_delta_itself_refuses_what_the_contract_forbids(lake: Lake, row: tuple) 
         lake.overwrite("trajectories", frame(lake, [row]))
 
 
-def test_a_half_made_table_gets_its_missing_constraints(lake: Lake) -> None:
-    lake.spark.sql(lake._ddl(TABLES["trajectories"]))  # as a run killed before the constraints
-    lake.create("trajectories")
-    with pytest.raises(PySparkException, match=r"(?i)constraint"):
-        lake.overwrite("trajectories", frame(lake, [trajectory("a", 6, level=-1)]))
-
-
 def test_merge_keeps_each_key_once(lake: Lake) -> None:
     schema = TABLES["users"].schema
     first = lake.spark.createDataFrame([("a", INSTANT, "x", INSTANT)], schema)

@@ -1,5 +1,7 @@
 """A plan inside a learned model of the response: see `bcrlsp.planning.planner`."""
 
+from typing import cast
+
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.task import Task, TrainedPolicy
 from bcrlsp.planning import Settings
@@ -14,9 +16,7 @@ class Planner:
         """Fits the model, plans, and teaches the plan to a network."""
         from bcrlsp.planning.planner import plan
 
-        options = task.options
-        assert isinstance(options, Settings)
-        return plan(task, options)
+        return plan(task, cast(Settings, task.options))
 
 
 ALGORITHMS.register("planner")(Planner())

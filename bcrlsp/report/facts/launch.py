@@ -1,0 +1,74 @@
+"""What launching the page's policy would change, for all users and by segment."""
+
+import math
+from dataclasses import dataclass, fields
+
+from pyspark.sql import functions as F
+
+from bcrlsp.evaluation import EVERYONE
+from bcrlsp.report.facts.policy import policy
+from bcrlsp.report.reading import NothingToShow, Reading
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row of the table `comparisons`; what was refused is nan."""
+
+    segment: str
+    measure: str
+    estimator: str
+    users: int
+    logged: float
+    estimate: float
+    low: float
+    high: float
+    gain: float
+    gain_low: float
+    gain_high: float
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a number."""
+        return math.isfinite(self.gain)
+
+    @property
+    def proven(self) -> bool:
+        """Whether the interval of the gain leaves out 0."""
+        return self.known and (self.gain_low > 0 or self.gain_high < 0)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """All changes of one policy."""
+
+    changes: tuple[Change, ...]
+
+    def overall(self, measure: str) -> Change | None:
+        """Of all users."""
+        return next((c for c in self._of(measure) if c.segment == EVERYONE), None)
+
+    def by_segment(self, measure: str) -> list[Change]:
+        """Of each segment, the largest first."""
+        found = [c for c in self._of(measure) if c.segment != EVERYONE]
+        return sorted(found, key=lambda c: (-c.users, c.segment))
+
+    def _of(self, measure: str) -> list[Change]:
+        return [c for c in self.changes if c.measure == measure]
+
+
+def launch(reading: Reading) -> Launch:
+    """The comparisons of the page's policy; NothingToShow where it has none."""
+    chosen = reading.fact(policy)
+    held = (
+        reading.table("comparisons")
+        .where(F.col("policy_id") == chosen.policy_id)
+        .select(*(part.name for part in fields(Change)))
+        .orderBy("measure", "segment")
+        .collect()
+    )
+    if not held:
+        raise NothingToShow(
+            f"Policy {chosen.policy_id} was not compared with the log; "
+            f"`bcrlsp evaluate --policy {chosen.policy_id}` does it."
+        )
+    return Launch(tuple(Change(**row.asDict()) for row in held))
