@@ -5,6 +5,7 @@ and alone decide the budget program. So the loss weighs a state's mean value apa
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ from bcrlsp.planning.lessons import Lessons
 from bcrlsp.policies import NetworkSpec
 from bcrlsp.policies.policy import COST, VALUE
 
-_BATCH = 1024
-# Weight of a state's mean value beside the differences, each in units of its own spread.
-_MEAN_WEIGHT = 0.1
+_BATCH = 512
+# Weights of a state's mean value and of its costs beside the differences, each in units of its own
+# spread.
+_MEAN_WEIGHT, _COST_WEIGHT = 0.1, 0.5
 _HELD_OUT = 0.05
 _CLIP = 1.0
 
@@ -48,12 +50,11 @@ def distil(
         torch.manual_seed(seed)
         network = TorchNetwork(spec, mean, std)
     blind = torch.from_numpy(~looked_at)
-    values, scale, centre = _standardised(taught.values)
+    units = _Units.of(taught, cost_unit)
     states = torch.from_numpy(taught.states)[order]
-    values = values[order]
-    costs = torch.from_numpy(taught.costs / np.float32(cost_unit))[order]
+    values, costs = (part[order] for part in units.apply(taught))
     held = max(1, int(_HELD_OUT * len(states)))
-    learner = _Learner(network, blind, _spreads(values[held:], costs[held:]))
+    learner = _Learner(network, blind)
     batches = max(1, (len(states) - held) // _BATCH)
     learner.schedule(learning_rate, epochs * batches)
     curve = []
@@ -65,14 +66,64 @@ def distil(
         point |= learner.explained(states[:held], values[:held], costs[:held])
         curve.append(point)
         progress(point)
-    return _weights(network, spec, scale, centre), curve
+    return units.undo(network, spec), curve
+
+
+@dataclass(frozen=True, eq=False)
+class _Units:
+    """What the network is taught in: the parts of its heads, each of mean 0 and spread 1.
+
+    mean, apart (a,), cost (a,): centres. scales: of mean, differences and costs.
+    """
+
+    mean: float
+    apart: NDArray[np.float32]
+    cost: NDArray[np.float32]
+    scales: tuple[float, float, float]
+    cost_unit: float
+
+    @classmethod
+    def of(cls, taught: Lessons, cost_unit: float) -> "_Units":
+        mean, apart = _parts(taught.values)
+        centre, paid = apart.mean(axis=0), taught.costs.mean(axis=0)
+        spreads = (float(mean.std()), _spread(apart - centre), _spread(taught.costs - paid))
+        scales = tuple(max(spread, 1e-9) for spread in spreads)
+        return cls(float(mean.mean()), centre, paid, scales, cost_unit)  # type: ignore[arg-type]
+
+    def apply(self, taught: Lessons) -> tuple[Tensor, Tensor]:
+        """Values and costs, (m, a) each, in these units."""
+        mean, apart = _parts(taught.values)
+        of_mean, of_apart, of_cost = self.scales
+        values = (mean - self.mean) / of_mean + (apart - self.apart) / of_apart
+        costs = (taught.costs - self.cost) / of_cost
+        return torch.from_numpy(values.astype(np.float32)), torch.from_numpy(
+            costs.astype(np.float32)
+        )
+
+    def undo(self, network: TorchNetwork, spec: NetworkSpec) -> dict[str, NDArray[np.float32]]:
+        """The network's arrays, its last layer in the units of the policy."""
+        held = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
+        last = len(spec.widths) - 2
+        matrix, bias = held[f"layers.{last}.weight"], held[f"layers.{last}.bias"]
+        of_mean, of_apart, of_cost = self.scales
+        value, cost = spec.columns[VALUE], spec.columns[COST]
+        # The dueling head's first output is the mean value, the others are the differences.
+        parts = (
+            (slice(value.start, value.start + 1), of_mean, self.mean),
+            (slice(value.start + 1, value.stop), of_apart, self.apart),
+            (cost, of_cost / self.cost_unit, self.cost / self.cost_unit),
+        )
+        for place, scale, centre in parts:
+            matrix[place] *= np.float32(scale)
+            bias[place] = bias[place] * np.float32(scale) + centre
+        return held
 
 
 class _Learner:
-    """Adam on the three parts of the loss, each in units of its own spread."""
+    """Adam on the loss: squared errors of the differences, of the mean value and of the costs."""
 
-    def __init__(self, network: TorchNetwork, blind: Tensor, spreads: tuple[float, ...]) -> None:
-        self._network, self._blind, self._spreads = network, blind, spreads
+    def __init__(self, network: TorchNetwork, blind: Tensor) -> None:
+        self._network, self._blind = network, blind
         self._mute()
 
     def schedule(self, rate: float, steps: int) -> None:
@@ -82,8 +133,8 @@ class _Learner:
         )
 
     def step(self, states: Tensor, values: Tensor, costs: Tensor) -> None:
-        apart, means, paid = self._errors(states, values, costs)
-        loss = apart + _MEAN_WEIGHT * means + paid
+        apart, mean, paid = self._errors(states, values, costs)
+        loss = apart + _MEAN_WEIGHT * mean + _COST_WEIGHT * paid
         self._adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), _CLIP)
@@ -93,53 +144,32 @@ class _Learner:
 
     @torch.no_grad()
     def explained(self, states: Tensor, values: Tensor, costs: Tensor) -> dict[str, float]:
-        apart, means, paid = self._errors(states, values, costs)
+        apart, mean, paid = self._errors(states, values, costs)
         return {
             "fit_differences": 1 - float(apart),
-            "fit_means": 1 - float(means),
+            "fit_means": 1 - float(mean),
             "fit_costs": 1 - float(paid),
         }
 
     def _errors(self, states: Tensor, values: Tensor, costs: Tensor) -> tuple[Tensor, ...]:
         heads = self._network(states)
         off = heads[VALUE].squeeze(1) - values
-        level = off.mean(1, keepdim=True)
+        mean = off.mean(1, keepdim=True)
         paid = (heads[COST].squeeze(1) - costs).square().mean()
-        parts = (off - level).square().mean(), level.square().mean(), paid
-        return tuple(part / spread for part, spread in zip(parts, self._spreads, strict=True))
+        return (off - mean).square().mean(), mean.square().mean(), paid
 
     @torch.no_grad()
     def _mute(self) -> None:
         """Columns that the network may not look at have no weight in it."""
-        first = self._network.layers[0]
-        assert isinstance(first, torch.nn.Linear)
-        first.weight[:, self._blind] = 0.0
+        first = self._network.get_parameter("layers.0.weight")
+        first[:, self._blind] = 0.0
 
 
-def _standardised(values: NDArray[np.float32]) -> tuple[Tensor, float, NDArray[np.float32]]:
-    """Values less each level's mean, in units of the spread of their differences."""
-    centre = values.mean(axis=0)
-    apart = values - values.mean(axis=1, keepdims=True)
-    scale = max(float((apart - apart.mean(axis=0)).std()), 1e-9)
-    return torch.from_numpy((values - centre) / np.float32(scale)), scale, centre
+def _parts(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Values (m, a) as their mean over the levels, (m, 1), and the differences from it, (m, a)."""
+    mean = values.mean(axis=1, keepdims=True)
+    return mean, values - mean
 
 
-def _spreads(values: Tensor, costs: Tensor) -> tuple[float, ...]:
-    """Variances of the differences, of the means and of the costs; never 0."""
-    means = values.mean(1, keepdim=True)
-    apart = values - means
-    parts = ((apart - apart.mean(0)), means - means.mean(), costs - costs.mean(0))
-    return tuple(max(float(part.square().mean()), 1e-12) for part in parts)
-
-
-def _weights(
-    network: TorchNetwork, spec: NetworkSpec, scale: float, centre: NDArray[np.float32]
-) -> dict[str, NDArray[np.float32]]:
-    """The network's arrays; the value head's own units are put into the last layer."""
-    held = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
-    last = len(spec.widths) - 2
-    place = spec.columns[VALUE]
-    held[f"layers.{last}.weight"][place] *= np.float32(scale)
-    held[f"layers.{last}.bias"][place] *= np.float32(scale)
-    held[f"layers.{last}.bias"][place] += centre
-    return held
+def _spread(centred: NDArray[np.float32]) -> float:
+    return float(np.sqrt((centred.astype(np.float64) ** 2).mean()))

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcrlsp.planning.response import Floats, Response, Structure
+from bcrlsp.planning.response import Floats, Ints, Response, Structure
 
-_TOLERANCE = 1e-7
+# A level must be better by this much before a plan changes: rounding must not let it cycle.
+_TOLERANCE = 1e-10
 _BISECTIONS = 18
 
 
@@ -23,27 +24,30 @@ class Values:
 
 
 def values(response: Response, spending: Floats, gamma: float, price: float) -> Values:
-    r"""The optimal values of a net reward, by value iteration (error below 1e-7).
+    r"""The optimal values of a net reward, by policy iteration: exact but for rounding.
 
     .. math:: Q(s, a) = P - \lambda C + \gamma\,[P\,V(s_1) + (1 - P)\,V(s_0)],
               \quad V(s) = \max_a Q(s, a)
 
     where P is the probability of a return, C the expected cost and s_1, s_0 the states after a
-    return and an absence. spending: array (2, a, k), expected cost of a level given absence and
-    return. gamma: discount a period, in [0, 1). price: value of a unit of money (lambda), >= 0.
+    return and an absence (Howard 1960; Puterman 1994, section 6.4). spending: array (2, a, k),
+    expected cost of a level given absence and return. gamma: discount a period, in [0, 1).
+    price: value of a unit of money (lambda), >= 0.
     """
     chance = response.returns
     cost = _cost(response, spending)
     net = chance - price * cost
     away, back = _successors(response.structure)
-    best = net.max(axis=1) / (1 - gamma)
+    levels = net.argmax(axis=1)  # (s, k)
     while True:
+        followed = _take(net, levels)
+        flow = _flow(response, levels)  # (k, s, s)
+        best = np.linalg.solve(np.eye(len(levels)) - gamma * flow, followed.T[..., None])[..., 0].T
         reward = net + gamma * (chance * best[back] + (1 - chance) * best[away])
-        improved = reward.max(axis=1)
-        # Values are within gamma / (1 - gamma) of the last change (Puterman 1994, theorem 6.3.1).
-        if np.abs(improved - best).max() * gamma <= _TOLERANCE * (1 - gamma):
+        better = reward.max(axis=1) > _take(reward, levels) + _TOLERANCE
+        if not better.any():
             return Values(reward, cost)
-        best = improved
+        levels = np.where(better, reward.argmax(axis=1), levels)
 
 
 def price_of(response: Response, spending: Floats, gamma: float, budget: float) -> float:
@@ -71,23 +75,30 @@ def stationary_spend(response: Response, plan: Values) -> float:
     """Money a user and period that the greedy plan spends in the long run."""
     structure = response.structure
     levels = plan.reward.argmax(axis=1)  # (s, k)
-    states, kinds = np.indices(levels.shape)
-    chance = response.returns[states, levels, kinds]
-    away, back = (
-        structure.after[returned][(levels > 0).astype(np.int64), states] for returned in (0, 1)
-    )
-    total = 0.0
-    for k, share in enumerate(response.shares):
-        flow = np.zeros((structure.states, structure.states))
-        np.add.at(flow, (states[:, k], away[:, k]), 1 - chance[:, k])
-        np.add.at(flow, (states[:, k], back[:, k]), chance[:, k])
-        # The lazy chain has the same stationary share and no cycles; 2^12 steps from everywhere.
-        steps = (flow + np.eye(structure.states)) / 2
-        for _ in range(12):
-            steps = steps @ steps
-        occupied = steps[structure.start].mean(axis=0)
-        total += share * float(occupied @ plan.cost[states[:, k], levels[:, k], kinds[:, k]])
-    return total
+    # The lazy chain has the same stationary shares and no cycles; 2^12 steps from everywhere.
+    steps = (_flow(response, levels) + np.eye(structure.states)) / 2
+    for _ in range(12):
+        steps = steps @ steps
+    occupied = steps[:, structure.start].mean(axis=1)  # (k, s)
+    spent = (occupied.T * _take(plan.cost, levels)).sum(axis=0)
+    return float(response.shares @ spent)
+
+
+def _take(table: Floats, levels: Ints) -> Floats:
+    """Entries of a table (s, a, k) at the levels (s, k): array (s, k)."""
+    return np.asarray(np.take_along_axis(table, levels[:, None], axis=1)[:, 0])
+
+
+def _flow(response: Response, levels: Ints) -> Floats:
+    """Transition probabilities under the levels (s, k), array (k, s, s)."""
+    states, kinds = levels.shape
+    chance = _take(response.returns, levels)
+    flow = np.zeros((kinds, states, states))
+    place, kind = np.indices(levels.shape)
+    for returned, share in ((0, 1 - chance), (1, chance)):
+        following = response.structure.after[returned][(levels > 0).astype(np.int64), place]
+        np.add.at(flow, (kind, place, following), share)
+    return flow
 
 
 def _cost(response: Response, spending: Floats) -> Floats:
@@ -96,7 +107,7 @@ def _cost(response: Response, spending: Floats) -> Floats:
     return np.asarray(chance * spending[1] + (1 - chance) * spending[0])
 
 
-def _successors(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+def _successors(structure: Structure) -> tuple[Ints, Ints]:
     """State after an absence and after a return, arrays (s, a)."""
     sent = (np.arange(structure.levels) > 0).astype(np.int64)
     return structure.after[0][sent].T, structure.after[1][sent].T

@@ -101,13 +101,24 @@ def guess(structure: Structure, histories: Histories, rng: np.random.Generator) 
 
 
 def carried(response: Response, structure: Structure) -> Floats:
-    """The parameters of one structure as a first guess for another with as many classes.
+    """The parameters of one structure as a first guess for another, close to it.
 
-    Parameters keep their meaning when a counter changes its size; where users begin is spread
-    anew, and a lift is left as it is.
+    Parameters keep their meaning when a counter changes; where users begin is spread anew. A class
+    more: the largest is split in two. A class fewer: the smallest is dropped. Another link: its
+    lift begins at the prior's mean.
     """
     parameters, _ = response.structure.split(response.vector)
-    weights = np.tile(np.log(response.shares), (len(structure.start), 1))
+    order = np.argsort(-response.shares)
+    parameters, shares = parameters[order], response.shares[order]
+    if structure.classes > len(shares):
+        halves = parameters[:1] + np.array([[-1.0], [1.0]]) * _JITTER
+        parameters = np.concatenate([halves, parameters[1:]])
+        shares = np.concatenate([[shares[0] / 2, shares[0] / 2], shares[1:]])
+    parameters, shares = parameters[: structure.classes].copy(), shares[: structure.classes]
+    if structure.link != response.structure.link:
+        lift = PARAMETERS.index("lift")
+        parameters[:, lift] = structure.prior()[0][lift]
+    weights = np.tile(np.log(shares), (len(structure.start), 1))
     return np.concatenate([parameters.ravel(), weights.ravel()])
 
 

@@ -96,7 +96,7 @@ def plan(task: Task, options: Settings) -> TrainedPolicy:
         inputs=feature_set.width,
         hidden=task.settings.hidden,
         heads=(
-            HeadSpec(name=VALUE, amounts=task.amounts),
+            HeadSpec(name=VALUE, kind="dueling", amounts=task.amounts),
             HeadSpec(name=COST, amounts=task.amounts),
         ),
     )

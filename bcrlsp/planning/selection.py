@@ -8,8 +8,6 @@ begins where the last one ended.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from bcrlsp.planning.counters import COUNTERS
 from bcrlsp.planning.fit import Fit, carried, climb, fit
 from bcrlsp.planning.histories import Histories
@@ -35,10 +33,9 @@ class Tried:
         """The structure."""
         return self.fit.response.structure
 
-    def beats(self, other: "Tried", errors: float = 0.0) -> bool:
-        """Whether held-out users are likelier, by more than `errors` standard errors."""
-        gain = self.scores - other.scores
-        return bool(gain.mean() > errors * gain.std() / np.sqrt(len(gain)))
+    def beats(self, other: "Tried") -> bool:
+        """Whether held-out users are likelier."""
+        return bool(self.scores.mean() > other.scores.mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,17 +57,16 @@ def search(
 ) -> Search:
     """Fits structures to `train` and compares them on `holdout`, both users in random order.
 
-    most: iterations of each fit. More classes must be better by one standard error.
+    most: iterations of each fit.
     """
     tried: dict[Structure, Tried] = {}
 
     def attempt(structure: Structure, near: Tried | None) -> Tried:
         if structure not in tried:
-            if near is not None and near.structure.classes == structure.classes:
-                start = carried(near.fit.response, structure)
-                found = climb(structure, start, train, most)
-            else:
+            if near is None:
                 found = fit(structure, train, seed=seed, most=most)
+            else:
+                found = climb(structure, carried(near.fit.response, structure), train, most)
             tried[structure] = Tried(found, user_log_likelihoods(found.response, holdout))
             progress(tried[structure])
         return tried[structure]
@@ -78,20 +74,22 @@ def search(
     best = attempt(Structure(("walk", 4), ("walk", 4), "logit", 3, amounts), None)
     for name in ("habit", "wear", "habit", "wear"):
         for structure in _other_counters(best.structure, name):
-            best = max(best, attempt(structure, best), key=lambda each: each.scores.mean())
+            best = _better(attempt(structure, best), best)
         best = _resized(best, name, attempt)
     for link in LINKS:
-        other = attempt(replace(best.structure, link=link), None)
-        best = max(best, other, key=lambda each: each.scores.mean())
+        best = _better(attempt(replace(best.structure, link=link), best), best)
     for step in (-1, 1):
         while 1 <= best.structure.classes + step <= _MOST_CLASSES:
             classes = best.structure.classes + step
-            other = attempt(replace(best.structure, classes=classes), None)
-            better = other.beats(best, 1.0) if step > 0 else not best.beats(other, 1.0)
-            if not better:
+            other = attempt(replace(best.structure, classes=classes), best)
+            if not other.beats(best):
                 break
             best = other
     return Search(best, list(tried.values()))
+
+
+def _better(other: Tried, best: Tried) -> Tried:
+    return other if other.beats(best) else best
 
 
 def _other_counters(structure: Structure, name: str) -> Iterator[Structure]:

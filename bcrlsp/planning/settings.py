@@ -67,8 +67,8 @@ class Settings(BaseModel, extra="forbid", frozen=True):
         "network also knows states beside the plan's path. Usual: 0.05 to 0.3",
     )
     epochs: int = Field(
-        12, ge=1, description="times that each taught state is shown. Usual: 5 to 40"
+        20, ge=1, description="times that each taught state is shown. Usual: 5 to 40"
     )
     learning_rate: float = Field(
-        2e-3, gt=0, description="highest step of Adam, reached after a tenth. Usual: 5e-4 to 3e-3"
+        3e-3, gt=0, description="highest step of Adam, reached after a tenth. Usual: 5e-4 to 3e-3"
     )
