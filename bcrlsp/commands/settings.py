@@ -47,10 +47,12 @@ class AllocationSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cost: Literal["face", "expected"] = Field(
+    cost: Literal["face", "expected", "discounted"] = Field(
         "face",
         description="what a level costs in the LP: face, its amount, so that spend can never pass "
-        "the budget; expected, what the policy expects to be redeemed, so that it holds on average",
+        "the budget; expected, what the policy expects to be redeemed, so that it holds on "
+        "average; discounted, what the user is expected to cost from now on, against a budget for "
+        "that long (training.discounted_cost)",
     )
     budgets: tuple[BudgetSettings, ...] = Field((), description="budgets of every period")
     search: Search = Field(

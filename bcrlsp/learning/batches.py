@@ -23,6 +23,7 @@ class Batch:
     rewards: (b,) float32, discounted sum of n rewards, each less price x cost.
     discounts: (b,) float32, gamma^n, 0 where nothing follows: the weight of the next value.
     costs: (b,) float32, of the level sent, in units of the cost head.
+    spent: (b,) float32, discounted sum of n costs, in the same units.
     propensities: (b,) float32, NaN where unknown.
     allowed, next_allowed: (b, a) bool or None, levels that may be sent.
     """
@@ -33,6 +34,7 @@ class Batch:
     discounts: Tensor
     next_states: Tensor
     costs: Tensor
+    spent: Tensor
     propensities: Tensor
     allowed: Tensor | None = None
     next_allowed: Tensor | None = None
@@ -87,7 +89,8 @@ class Sampler:
         """The transitions that start at some rows."""
         held = self._held
         rows = rows.astype(np.int64)
-        rewards = held.rewards[rows] - self._price * held.costs[rows]
+        costs = spent = held.costs[rows]
+        rewards = held.rewards[rows] - self._price * costs
         discounts = np.full(len(rows), self._gamma, np.float32)
         last = rows.copy()
         for _ in range(1, self._n_step):
@@ -95,7 +98,9 @@ class Sampler:
             ahead = np.minimum(last + 1, len(held) - 1)
             on = held.has_next[last] & self._usable[ahead]
             last[on] += 1
-            gained = held.rewards[last] - self._price * held.costs[last]
+            more = held.costs[last]
+            gained = held.rewards[last] - self._price * more
+            spent = spent + np.where(on, discounts * more, 0.0)
             rewards = rewards + np.where(on, discounts * gained, 0.0)
             discounts = np.where(on, discounts * self._gamma, discounts)
         follows = held.has_next[last]
@@ -110,7 +115,8 @@ class Sampler:
             rewards=torch.from_numpy(rewards.astype(np.float32)),
             discounts=torch.from_numpy(np.where(follows, discounts, 0.0).astype(np.float32)),
             next_states=self._states.index_select(0, torch.from_numpy(ahead)),
-            costs=torch.from_numpy(held.costs[rows] / np.float32(self._cost_unit)),
+            costs=torch.from_numpy(costs / np.float32(self._cost_unit)),
+            spent=torch.from_numpy((spent / self._cost_unit).astype(np.float32)),
             propensities=torch.from_numpy(held.propensities[rows]),
             allowed=allowed,
             next_allowed=next_allowed,
@@ -142,20 +148,35 @@ def split(transitions: Transitions, holdout: float, seed: int) -> Split:
     kept[order[: min(round(holdout * users), users - 1)]] = True
     held_out = np.repeat(kept, np.diff(transitions.users))
     usable = transitions.usable
-    if not (usable & ~held_out).any():
+    training = usable & ~held_out
+    if not training.any():
         held_out[:] = False
+        training = usable
     index = np.int32 if len(transitions) < 2**31 else np.int64
     mean, std = _statistics(transitions.states, ~held_out)
     return Split(
-        train=np.flatnonzero(usable & ~held_out).astype(index),
-        holdout=np.flatnonzero(usable & held_out).astype(index),
+        train=_places(training, index),
+        holdout=_places(usable & held_out, index),
         mean=mean,
         std=std,
     )
 
 
+def _places(
+    chosen: NDArray[np.bool_], index: type[np.integer], rows: int = 2**16
+) -> NDArray[np.integer]:
+    """Where `chosen` is true, block by block: np.flatnonzero's int64 would be the largest array."""
+    places = np.empty(np.count_nonzero(chosen), index)
+    done = 0
+    for start in range(0, len(chosen), rows):
+        found = np.flatnonzero(chosen[start : start + rows])
+        places[done : done + len(found)] = found + start
+        done += len(found)
+    return places
+
+
 def _statistics(
-    states: NDArray[np.float32], chosen: NDArray[np.bool_], rows: int = 65_536
+    states: NDArray[np.float32], chosen: NDArray[np.bool_], rows: int = 8_192
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation a column over chosen rows, block by block (Chan et al. 1979)."""
     count, mean, squares = 0, np.zeros(states.shape[1]), np.zeros(states.shape[1])

@@ -17,7 +17,7 @@ from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.settings import Settings
 from bcrlsp.learning.task import Task, TrainedPolicy
 from bcrlsp.policies import HeadSpec
-from bcrlsp.policies.policy import COST, VALUE
+from bcrlsp.policies.policy import COST, COST_AHEAD, VALUE
 
 Values = Mapping[str, Tensor]
 """Values of each head, (b, members, a of the head)."""
@@ -57,6 +57,9 @@ class QAlgorithm(ABC, Generic[OptionsT]):
     gamma: float | None = None
     """Discount that the algorithm insists on; None: the settings'."""
 
+    clones: bool = False
+    """Whether what is learned is the logging policy's value, not that of the best levels."""
+
     @abstractmethod
     def loss(
         self, views: Views, batch: Batch, options: OptionsT, draw: torch.Generator, pessimism: float
@@ -74,7 +77,8 @@ class QAlgorithm(ABC, Generic[OptionsT]):
             members=settings.members,
             pessimism=settings.pessimism,
         )
-        return value, HeadSpec(name=COST, amounts=amounts)
+        costs = [COST, COST_AHEAD] if settings.discounted_cost else [COST]
+        return value, *(HeadSpec(name=name, amounts=amounts) for name in costs)
 
     def support(self, options: OptionsT) -> float:
         """`Manifest.support` of the saved policy."""

@@ -4,23 +4,27 @@ The first pass reads users and steps alone and says where each row belongs; the 
 rest and puts every row in its place. Memory is the arrays, one batch, and the keys.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bcrlsp.errors import DataError
+from bcrlsp.learning.memory import release_memory
 from bcrlsp.learning.transitions import Transitions, check_values
 
 Batches = Callable[[list[str]], Iterable[pa.RecordBatch]]
 
 _KEYS = ["user_id", "step"]
 _VALUES = ["state", "level", "reward", "cost", "propensity", "terminal"]
-_BATCH_ROWS = 16_384
+_BATCH_ROWS = 8_192
+_BUFFER = 2**18
 
 
 def from_delta(
@@ -38,26 +42,41 @@ def from_delta(
     except (DeltaError, OSError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise DataError(f"cannot read version {version} of {path}: {first}") from None
-    # Without buffering whole column chunks ahead, which held more than the arrays do.
-    frugal = ds.ParquetFragmentScanOptions(pre_buffer=False, use_buffered_stream=True)
     chosen = None if before is None else ds.field("period") < pa.scalar(before)
 
     def batches(columns: list[str]) -> Iterable[pa.RecordBatch]:
-        # One fragment after the other, without read-ahead: the order is the same in both passes
-        # and no more than a row group is in memory.
+        # One file after the other: the order is the same in both passes.
         for fragment in dataset.get_fragments(filter=chosen):
-            yield from fragment.to_batches(
-                schema=dataset.schema,
-                columns=columns,
-                filter=chosen,
-                batch_size=_BATCH_ROWS,
-                batch_readahead=0,
-                use_threads=False,
-                fragment_scan_options=frugal,
-                memory_pool=pa.system_memory_pool(),
-            )
+            yield from _streamed(fragment, dataset.schema, columns, before)
 
     return from_batches(batches, dataset.schema, feature_names)
+
+
+def _streamed(
+    fragment: ds.ParquetFileFragment, schema: pa.Schema, columns: list[str], before: date | None
+) -> Iterator[pa.RecordBatch]:
+    """Batches of one file, page by page: a scanner would hold a whole row group, and threads more.
+
+    A column that the file does not have yet is null, as Delta has it.
+    """
+    with fragment.filesystem.open_input_file(fragment.path) as source:
+        # The buffer makes it read a column's pages as they are asked for.
+        file = pq.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER)
+        there = set(file.schema_arrow.names)
+        # Where the period is in the file's path instead, the file was chosen by it.
+        within = before is not None and "period" in there
+        read = [name for name in (*columns, *(["period"] if within else [])) if name in there]
+        for batch in file.iter_batches(_BATCH_ROWS, columns=read, use_threads=False):
+            kept = batch.filter(pc.less(batch.column("period"), before)) if within else batch
+            yield pa.RecordBatch.from_arrays(
+                [
+                    kept.column(name)
+                    if name in there
+                    else pa.nulls(kept.num_rows, schema.field(name).type)
+                    for name in columns
+                ],
+                columns,
+            )
 
 
 def from_batches(
@@ -73,6 +92,7 @@ def from_batches(
             f"trajectories lack the column {missing[0]}; they have {', '.join(schema.names)}"
         )
     places, has_next, users, feature_set = _places(batches, "feature_set" in schema.names)
+    release_memory()  # what the keys took, before the states need it
     rows = len(places)
     width = 0
     states: NDArray[np.float32] = np.empty((0, 0), np.float32)
@@ -104,7 +124,9 @@ def from_batches(
             )
             allowed = np.empty((rows, may.shape[1]), bool) if allowed is None else allowed
             allowed[to] = may
-    pa.default_memory_pool().release_unused()
+    del places
+    has_next &= ~terminal
+    release_memory()
     return Transitions(
         states=states,
         levels=levels,
@@ -112,7 +134,7 @@ def from_batches(
         costs=numbers["cost"],
         propensities=numbers["propensity"],
         terminal=terminal,
-        has_next=has_next & ~terminal,
+        has_next=has_next,
         users=users,
         allowed=allowed,
         feature_set=feature_set,
@@ -121,12 +143,13 @@ def from_batches(
 
 def _places(
     batches: Batches, with_feature_set: bool
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64], str]:
+) -> tuple[NDArray[np.integer], NDArray[np.bool_], NDArray[np.int64], str]:
     """Where each row read goes, which placed rows have a next one, and where users start."""
-    numbers: dict[str, int] = {}
-    coded, steps, feature_sets = [], [], set()
+    ids, steps, feature_sets = [], [], set()
     for batch in batches([*_KEYS, *(["feature_set"] if with_feature_set else [])]):
-        coded.append(_numbered(batch.column("user_id"), numbers))
+        if batch.column("user_id").null_count:
+            raise DataError("a trajectory has no user_id; rebuild the trajectories")
+        ids.append(batch.column("user_id"))
         steps.append(_numbers(batch, "step").astype(np.int32))
         if with_feature_set:
             feature_sets |= set(batch.column("feature_set").unique().to_pylist())
@@ -137,11 +160,16 @@ def _places(
             f"trajectories of {len(feature_sets)} feature sets ({', '.join(sorted(feature_sets))})"
             "; rebuild all periods with one"
         )
+    encoded = pa.chunked_array(ids).dictionary_encode()
+    ids.clear()
     # In the order of the users' ids, so that the order of the rows read does not matter.
-    users = sorted(numbers)
-    ranks = np.empty(len(users), np.int32)
-    ranks[[numbers[user] for user in users]] = np.arange(len(users))
-    codes, step = ranks[np.concatenate(coded)], np.concatenate(steps)
+    users = encoded.chunk(0).dictionary
+    users = users.take(pc.sort_indices(users))
+    ranks = pc.index_in(encoded.chunk(0).dictionary, users).to_numpy(zero_copy_only=False)
+    codes = np.concatenate([ranks[chunk.indices.to_numpy()] for chunk in encoded.chunks])
+    step = np.concatenate(steps)
+    del encoded
+    steps.clear()
     order = np.lexsort((step, codes))
     codes, step = codes[order], step[order]
     same = codes[1:] == codes[:-1]
@@ -154,20 +182,11 @@ def _places(
         )
     has_next = np.append(same & (step[1:] == step[:-1] + 1), False)
     starts = np.flatnonzero(np.append(True, ~same))
-    places = np.empty(len(order), np.int64)
-    places[order] = np.arange(len(order))
+    index = np.dtype(np.int32 if len(order) < 2**31 else np.int64)
+    places: NDArray[np.integer] = np.empty(len(order), index)
+    places[order] = np.arange(len(order), dtype=index)
     offsets = np.append(starts, len(order)).astype(np.int64)
-    pa.default_memory_pool().release_unused()
     return places, has_next, offsets, next(iter(feature_sets), None) or ""
-
-
-def _numbered(users: pa.Array, numbers: dict[str, int]) -> NDArray[np.int32]:
-    """A number a row, the same for the same user; new users are added to `numbers`."""
-    if users.null_count:
-        raise DataError("a trajectory has no user_id; rebuild the trajectories")
-    encoded = users.dictionary_encode()
-    known = [numbers.setdefault(user, len(numbers)) for user in encoded.dictionary.to_pylist()]
-    return np.asarray(np.array(known, np.int32)[encoded.indices.to_numpy()])
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[Any]:

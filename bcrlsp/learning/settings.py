@@ -93,6 +93,11 @@ class Settings(BaseModel):
         ge=0,
         description="weight of the expected cost's loss beside the value's. Usual: 0.1 to 1",
     )
+    discounted_cost: bool = Field(
+        False,
+        description="whether the network also learns what a user costs from now on under the "
+        "policy, discounted, which allocation.cost = discounted divides the budget by",
+    )
     holdout: float = Field(
         0.1, ge=0, lt=1, description="share of users kept from training, to measure errors on"
     )

@@ -5,6 +5,7 @@ which each head reads its own columns. Training builds the same network from the
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class HeadSpec(BaseModel):
         0.0, ge=0, description="standard deviations over the members taken off their mean"
     )
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Raw outputs that the head takes, over all members."""
         return self.members * HEADS.get(self.kind).width(self.amounts)
@@ -69,7 +70,7 @@ class NetworkSpec(BaseModel):
         """Widths from the inputs to the raw outputs of all heads."""
         return (self.inputs, *self.hidden, sum(head.width for head in self.heads))
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, slice]:
         """Columns of the raw outputs that belong to each head."""
         places: dict[str, slice] = {}

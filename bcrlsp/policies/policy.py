@@ -14,7 +14,7 @@ from bcrlsp.policies.network import FloatArray, Network, NetworkSpec
 
 Rule = Literal["greedy", "softmax", "behaviour"]
 
-VALUE, COST, BEHAVIOUR = "q", "cost", "behaviour"
+VALUE, COST, BEHAVIOUR, COST_AHEAD = "q", "cost", "behaviour", "cost_ahead"
 
 
 class Manifest(BaseModel):
@@ -53,7 +53,7 @@ class Manifest(BaseModel):
         names = [head.name for head in self.network.heads]
         if not {VALUE, COST} <= set(names):
             raise ValueError(f"the network needs the heads q and cost; it has {', '.join(names)}")
-        for name in (VALUE, COST, BEHAVIOUR):
+        for name in (VALUE, COST, BEHAVIOUR, COST_AHEAD):
             if name in names and len(self.network.head(name).amounts) != len(self.amounts):
                 raise ValueError(f"the head {name} is not of {len(self.amounts)} levels")
         if self.support and BEHAVIOUR not in names:
@@ -126,6 +126,25 @@ class Policy:
         costs = np.maximum(cost.astype(np.float64) * self.manifest.cost_unit, 0.0)
         costs[:, self.amounts == 0] = 0.0
         return value.astype(np.float64) + self.manifest.price * costs, costs
+
+    @property
+    def has_discounted_costs(self) -> bool:
+        """Whether the policy has learned them."""
+        return COST_AHEAD in {head.name for head in self.manifest.network.heads}
+
+    def discounted_costs(self, states: FloatArray) -> NDArray[np.float64]:
+        """Expected discounted cost from now on of each level sent now: array (n, a), money, >= 0.
+
+        Later levels are the policy's own. A level that costs nothing has its later costs, too.
+        Raises DataError where they were not learned.
+        """
+        if not self.has_discounted_costs:
+            raise DataError(
+                f"policy {self.policy_id} has not learned discounted costs; train with "
+                "training.discounted_cost=true, or allocate with cost face or expected"
+            )
+        (ahead,) = self.network.heads(self._checked(states), (COST_AHEAD,))
+        return np.maximum(ahead.astype(np.float64) * self.manifest.cost_unit, 0.0)
 
     def behaviour(self, states: FloatArray) -> NDArray[np.float64]:
         """The logging policy's estimated probability of each level: array (n, a), rows sum to 1.

@@ -6,7 +6,7 @@ the function, and each worker loads the policy once.
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from bcrlsp.errors import DataError
 from bcrlsp.policies.policy import Policy
 from bcrlsp.policies.store import absolute_uri, load_policy
 
-Cost = Literal["face", "expected"]
+Cost = Literal["face", "expected", "discounted"]
 
 
 def score(states: DataFrame, uri: str, *, cost: Cost = "face") -> DataFrame:
@@ -29,14 +29,16 @@ def score(states: DataFrame, uri: str, *, cost: Cost = "face") -> DataFrame:
         (levels that a user may get) is kept, less what the policy does not support.
     uri: the folder of the policy, which every worker can read.
     cost: "face" is the bonus's amount (never less than what is spent on it), "expected" the
-        policy's expected cost in the period.
+        policy's expected cost in the period, "discounted" its expected cost from now on.
     Raises DataError for a column that is missing or taken, and, when the plan runs, for states of
     another width or feature set, or that are null or not finite.
     """
-    if cost not in ("face", "expected"):
-        raise DataError(f"cost {cost!r}; allowed: face, expected")
+    if cost not in get_args(Cost):
+        raise DataError(f"cost {cost!r}; allowed: {', '.join(get_args(Cost))}")
     uri = absolute_uri(uri)
-    load_policy(uri)
+    policy = load_policy(uri)
+    if cost == "discounted":
+        policy.discounted_costs(np.zeros((0, len(policy.feature_names)), np.float32))
     for column in ("user_id", "state"):
         if column not in states.columns:
             raise DataError(f"states lack the column {column}; they have {states.columns}")
@@ -61,6 +63,8 @@ def score_batch(batch: pa.RecordBatch, policy: Policy, cost: Cost) -> pa.RecordB
     else:
         values = costs = np.empty((0, policy.levels))
         may = np.empty((0, policy.levels), bool)
+    if cost == "discounted" and len(states):
+        costs = policy.discounted_costs(states)
     if cost == "face":
         costs = np.broadcast_to(policy.amounts, values.shape)
     names = list(batch.schema.names)

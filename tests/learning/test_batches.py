@@ -47,6 +47,8 @@ def test_one_step_and_several_by_hand() -> None:
         [net[0] + 0.9 * net[1] + 0.81 * net[2], net[2] + 0.9 * net[3], net[3]]
     )
     assert three.discounts.tolist() == pytest.approx([0.729, 0.81, 0.9])
+    assert three.costs.tolist() == [1, 1, 0]
+    assert three.spent.tolist() == pytest.approx([1 + 0.81, 1, 0])
     assert three.next_states[:, 0].tolist() == [3, 4, 4]
 
 

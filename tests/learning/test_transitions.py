@@ -120,6 +120,23 @@ def test_a_pinned_version_is_read_without_spark(tmp_path: Path) -> None:
         Transitions.from_delta(str(tmp_path / "x"), 0)
 
 
+def test_periods_within_a_file_and_columns_that_came_later(tmp_path: Path) -> None:
+    place = str(tmp_path / "t")
+    write_deltalake(place, table(ROWS[:4]))
+    later = table(ROWS[4:]).append_column("note", pa.array(["x"] * 3))
+    write_deltalake(place, later, mode="append", schema_mode="merge")
+    early = Transitions.from_delta(place, 1, before=date(2025, 1, 2))
+    np.testing.assert_array_equal(early.users, [0, 1, 2, 3])
+    np.testing.assert_array_equal(early.states[:, 0], [0, 0, 0])
+    masks = pa.array([[True] * 3] * 3, pa.list_(pa.bool_()))
+    masked = table(ROWS[4:]).append_column("allowed", masks)
+    write_deltalake(place, masked, mode="overwrite", schema_mode="overwrite")
+    assert Transitions.from_delta(place, 2).allowed is not None
+    write_deltalake(place, table(ROWS[:4]), mode="append")
+    with pytest.raises(DataError, match="allowed is null in a trajectory"):
+        Transitions.from_delta(place, 3)
+
+
 def test_what_spark_wrote_is_read(lake: Lake) -> None:
     start = datetime(2025, 1, 6, tzinfo=UTC)
     rows = [

@@ -85,7 +85,7 @@ def test_mistakes_are_told_before_the_plan_runs(spark: SparkSession, uri: str) -
         score(users.withColumn("value", users["user_id"]), uri)
     with pytest.raises(DataError, match="there is no policy at"):
         score(users, uri + "x")
-    with pytest.raises(DataError, match="cost 'list'; allowed: face, expected"):
+    with pytest.raises(DataError, match="cost 'list'; allowed: face, expected, discounted"):
         score(users, uri, cost="list")
 
 

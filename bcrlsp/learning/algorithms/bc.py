@@ -46,6 +46,7 @@ class BC(QAlgorithm[Options]):
     """
 
     options = Options
+    clones = True
 
     def heads(
         self, amounts: tuple[float, ...], settings: Settings, options: Options

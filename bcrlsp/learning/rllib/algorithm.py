@@ -20,6 +20,9 @@ from bcrlsp.learning.rllib.module import OfflineModule
 from bcrlsp.learning.settings import Settings
 from bcrlsp.policies import NetworkSpec
 
+# What the discounted cost's target reads.
+_AHEAD = {"ahead", "target_ahead"}
+
 
 class OfflineConfig(AlgorithmConfig):  # type: ignore[misc]
     """`.offline(...)` says what is learned; everything else is RLlib's own."""
@@ -55,7 +58,7 @@ class OfflineConfig(AlgorithmConfig):  # type: ignore[misc]
                 "spec": spec.model_dump(mode="json"),
                 "mean": split.mean.tolist(),
                 "std": split.std.tolist(),
-                "views": sorted(algorithm.views),
+                "views": sorted(algorithm.views | (_AHEAD if settings.discounted_cost else set())),
             }
         )
         self.training(

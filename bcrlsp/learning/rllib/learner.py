@@ -18,11 +18,10 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from torch import Tensor
 
 from bcrlsp.learning.batches import Batch, Sampler, Split
-from bcrlsp.learning.losses import chosen
 from bcrlsp.learning.q_algorithm import Loss, Views
 from bcrlsp.learning.rllib.module import VIEWS
+from bcrlsp.learning.spending import cost_errors
 from bcrlsp.learning.transitions import Transitions
-from bcrlsp.policies.policy import COST
 
 # Held-out transitions that errors are measured on, at most.
 _HOLDOUT_ROWS = 20_000
@@ -120,12 +119,21 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
         self, *, module_id: str, config: Any, batch: Mapping[str, Any], fwd_out: Mapping[str, Any]
     ) -> Tensor:
         """The algorithm's loss and the expected cost's squared error."""
-        loss, cost = self._losses(fwd_out[VIEWS], batch[_BATCH])
-        for each in fields(loss):
-            self._add(each.name, getattr(loss, each.name))
-        self._add("cost_error", cost)
-        total: Tensor = loss.total + config.settings.cost_weight * cost
+        loss, costs = self._losses(fwd_out[VIEWS], batch[_BATCH])
+        for name, value in (_named(loss) | costs).items():
+            self._add(name, value)
+        total: Tensor = loss.total + config.settings.cost_weight * sum(costs.values())
         return total
+
+    def postprocess_gradients(self, gradients_dict: dict[Any, Tensor]) -> dict[Any, Tensor]:
+        """Clips their norm in one call."""
+        parameters = self._unwrapped().network.parameters()
+        torch.nn.utils.clip_grad_norm_(parameters, self.config.grad_clip, foreach=True)
+        return gradients_dict
+
+    def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
+        """One step. RLlib would first look at each gradient for NaN: `run` looks at the loss."""
+        self.get_optimizer(DEFAULT_MODULE_ID).step()
 
     def _learning_rate(self) -> float:
         """Of the next update, by its number alone."""
@@ -137,21 +145,20 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
         falling = min(1.0, max(0.0, 2 * self._weights_seq_no / settings.updates - 1))
         return float(settings.learning_rate * 0.5 * (1 + math.cos(math.pi * falling)))
 
-    def _losses(self, views: Views, batch: Batch) -> tuple[Loss, Tensor]:
+    def _losses(self, views: Views, batch: Batch) -> tuple[Loss, dict[str, Tensor]]:
         config = self.config
         draw = torch.Generator().manual_seed(
             ((config.seed or 0) * 1_000_003 + self._weights_seq_no) % 2**63
         )
-        loss = config.algorithm.loss(views, batch, config.options, draw, config.settings.pessimism)
-        expected = chosen(views.now[COST], batch.levels)[:, 0]
-        return loss, (expected - batch.costs).square().mean()
+        algorithm, options, pessimism = config.algorithm, config.options, config.settings.pessimism
+        loss = algorithm.loss(views, batch, options, draw, pessimism)
+        return loss, cost_errors(algorithm, views, batch, options, pessimism)
 
     @torch.no_grad()
     def _errors(self, batch: Batch) -> dict[str, float]:
         views = self._unwrapped().forward_train(_as_rllib(batch)["default_policy"])[VIEWS]
-        loss, cost = self._losses(views, batch)
-        named = {each.name: getattr(loss, each.name) for each in fields(loss)}
-        return {name: float(value) for name, value in (named | {"cost_error": cost}).items()}
+        loss, costs = self._losses(views, batch)
+        return {name: float(value) for name, value in (_named(loss) | costs).items()}
 
     def _add(self, name: str, value: Tensor) -> None:
         value = value.detach()
@@ -162,6 +169,10 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
 
     def _unwrapped(self) -> Any:
         return self.module[DEFAULT_MODULE_ID].unwrapped()
+
+
+def _named(loss: Loss) -> dict[str, Tensor]:
+    return {each.name: getattr(loss, each.name) for each in fields(loss)}
 
 
 def _as_rllib(batch: Batch) -> dict[str, dict[str, Any]]:
