@@ -10,7 +10,7 @@ from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.commands.rows import as_rows
 from bcrlsp.errors import DataError
 from bcrlsp.learning.task import TrainedPolicy
-from bcrlsp.learning.train import train
+from bcrlsp.learning.train import checked, train
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.policies import save_policy
 
@@ -30,10 +30,11 @@ def train_policy(
     context: Context, algorithm: str | None = None, as_of: str | None = None
 ) -> Outcome:
     """Learn a policy from the trajectories before --as-of; prints its policy id."""
-    lake, feature_set = context.lake, context.feature_set
     settings = context.config.training
     if algorithm is not None:
         settings = settings.model_copy(update={"algorithm": algorithm})
+    checked(settings, context.config.amounts)  # a mistake is told before Spark starts
+    lake, feature_set = context.lake, context.feature_set
     version = lake.version("trajectories")
     point = _after_the_last(context) if as_of is None else context.calendar.parse(as_of)
     with context.stage("Reading the trajectories"):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bcrlsp.errors import ConfigError, DataError
-from bcrlsp.learning.algorithms import ALGORITHMS
+from bcrlsp.learning.algorithms import ALGORITHMS, Algorithm
 from bcrlsp.learning.settings import Settings
 from bcrlsp.learning.task import Progress, Task, TrainedPolicy, no_progress
 from bcrlsp.learning.transitions import Transitions, check_values
@@ -34,26 +34,13 @@ def train(
     checkpoints: folder of resumable state; an interrupted run with the same arguments goes on.
     Raises ConfigError for settings, DataError for transitions that do not fit.
     """
-    algorithm = ALGORITHMS.get(settings.algorithm)
-    HEADS.get(settings.head)
-    try:
-        options = algorithm.options.model_validate(settings.options)
-    except ValidationError as error:
-        raise ConfigError(_first_line(error, settings.algorithm, algorithm.options)) from None
-    faces = tuple(float(amount) for amount in np.asarray(amounts, float))
-    if len(faces) < 2 or faces[0] != 0 or not np.isfinite(faces).all() or min(faces) < 0:
-        raise ConfigError(f"amounts {faces}; allowed: at least two, the first 0, none negative")
+    algorithm, options, faces = checked(settings, amounts)
     transitions.check(len(faces), feature_names)
     check_values(transitions.states, transitions.levels, feature_names)
     if transitions.feature_set and transitions.feature_set != feature_set:
         raise DataError(
             f"trajectories of the feature set {transitions.feature_set} for training on "
             f"{feature_set}; rebuild the trajectories with the features as they are declared now"
-        )
-    if settings.learners and settings.batch_size % settings.learners:
-        raise ConfigError(
-            f"batch_size {settings.batch_size} for {settings.learners} learners; allowed: a "
-            "multiple of the learners"
         )
     return algorithm.train(
         Task(
@@ -68,6 +55,30 @@ def train(
             checkpoints=checkpoints,
         )
     )
+
+
+def checked(
+    settings: Settings, amounts: ArrayLike
+) -> tuple[Algorithm, BaseModel, tuple[float, ...]]:
+    """The algorithm, its options and the amounts: what can be told before any data is read.
+
+    Raises ConfigError for a name that no registry has, or a value that is out of range.
+    """
+    algorithm = ALGORITHMS.get(settings.algorithm)
+    HEADS.get(settings.head)
+    try:
+        options = algorithm.options.model_validate(settings.options)
+    except ValidationError as error:
+        raise ConfigError(_first_line(error, settings.algorithm, algorithm.options)) from None
+    faces = tuple(float(amount) for amount in np.asarray(amounts, float))
+    if len(faces) < 2 or faces[0] != 0 or not np.isfinite(faces).all() or min(faces) < 0:
+        raise ConfigError(f"amounts {faces}; allowed: at least two, the first 0, none negative")
+    if settings.learners and settings.batch_size % settings.learners:
+        raise ConfigError(
+            f"batch_size {settings.batch_size} for {settings.learners} learners; allowed: a "
+            "multiple of the learners"
+        )
+    return algorithm, options, faces
 
 
 def _first_line(error: ValidationError, algorithm: str, options: type) -> str:

@@ -1,6 +1,8 @@
 """Implicit Q-learning for discrete levels: never asks for the value of a level not logged.
 
-Kostrikov et al. 2021, arXiv 2110.06169.
+Kostrikov et al. 2021, arXiv 2110.06169. Where the paper draws the policy out of the values by
+advantage-weighted cloning, here the greedy choice (and the budget LP) keeps to the levels that a
+cloned logging policy supports: the value of the others was never learned.
 """
 
 from dataclasses import dataclass
@@ -11,11 +13,11 @@ from torch import Generator, Tensor
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
-from bcrlsp.learning.losses import absolute, bootstrapped, chosen, lowered, squared
+from bcrlsp.learning.losses import absolute, bootstrapped, chosen, imitation, lowered, squared
 from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
 from bcrlsp.learning.settings import Settings
 from bcrlsp.policies import HeadSpec
-from bcrlsp.policies.policy import VALUE
+from bcrlsp.policies.policy import BEHAVIOUR, VALUE
 
 STATE_VALUE = "v"
 
@@ -32,20 +34,35 @@ class Options(BaseModel):
         description="how near the state's value is to the best logged level's: 0.5 is the logging "
         "policy's value; towards 1 it is the best level's, and the luckiest's. Usual: 0.6 to 0.9",
     )
+    threshold: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share of the likeliest level's logged probability that a level needs to be "
+        "chosen. Higher keeps closer to the log; 0 also chooses among values never learned. "
+        "Usual: 0.05 to 0.3",
+    )
+    imitation: float = Field(
+        1.0,
+        gt=0,
+        description="weight of the cross-entropy. Higher finds the logged levels faster and the "
+        "values slower. Usual: 0.1 to 1",
+    )
 
 
 @dataclass(frozen=True)
 class IQLLoss(Loss):
-    """expectile: scalar, loss of the state's value."""
+    """expectile: scalar, loss of the state's value. imitation: scalar, of the logged levels."""
 
     expectile: Tensor
+    imitation: Tensor
 
 
 class IQL(QAlgorithm[Options]):
     r"""An expectile of the logged levels' values stands for the maximum over all levels.
 
-    .. math:: \big(r + \gamma V(s') - Q(s, a)\big)^2 + |\tau - 1(u < 0)|\, u^2,\quad
-              u = Q'(s, a) - V(s)
+    .. math:: \big(r + \gamma V(s') - Q(s, a)\big)^2 + |\tau - 1(u < 0)|\, u^2
+              - w \log \pi(a \mid s),\quad u = Q'(s, a) - V(s)
     """
 
     options = Options
@@ -54,9 +71,14 @@ class IQL(QAlgorithm[Options]):
     def heads(
         self, amounts: tuple[float, ...], settings: Settings, options: Options
     ) -> tuple[HeadSpec, ...]:
-        """One more for the value of the state."""
+        """One more for the value of the state, and one for the logging policy."""
         state = HeadSpec(name=STATE_VALUE, amounts=(0.0,))
-        return (*super().heads(amounts, settings, options), state)
+        behaviour = HeadSpec(name=BEHAVIOUR, amounts=amounts)
+        return (*super().heads(amounts, settings, options), state, behaviour)
+
+    def support(self, options: Options) -> float:
+        """The policy keeps to supported levels."""
+        return options.threshold
 
     def loss(
         self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
@@ -70,7 +92,13 @@ class IQL(QAlgorithm[Options]):
         if batch.allowed is not None:  # a logged level that may not be sent stands for nothing
             weight = weight * batch.allowed.gather(1, batch.levels[:, None])[:, 0]
         expectile = (weight * above.square()).mean()
-        return IQLLoss(total=squared(errors) + expectile, td=absolute(errors), expectile=expectile)
+        cloned = imitation(views.now[BEHAVIOUR], batch.levels)
+        return IQLLoss(
+            total=squared(errors) + expectile + options.imitation * cloned,
+            td=absolute(errors),
+            expectile=expectile,
+            imitation=cloned,
+        )
 
 
 ALGORITHMS.register("iql")(IQL())
