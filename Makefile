@@ -68,6 +68,10 @@ bench-trajectories: setup $(VENV)/.bench ## Trajectories on Spark against DuckDB
 bench-train: setup ## The learner against a plain torch loop and d3rlpy (QUICK=1: smaller)
 	$(BIN)/python benchmarks/bench_train.py $(if $(QUICK),--quick)
 
+.PHONY: bench-quality
+bench-quality: setup ## Algorithms against known optima and d3rlpy (QUICK=1: smaller)
+	$(BIN)/python benchmarks/bench_quality.py $(if $(QUICK),--quick)
+
 .PHONY: clean
 clean: ## Remove tables, artefacts and caches (not the virtual environment)
 	rm -rf lake artifacts lakes .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse

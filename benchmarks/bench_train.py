@@ -6,7 +6,8 @@ Conservative Q-learning, network 24-256-256-8, batches of 1,024, float32, on ran
 users with 20 periods each, read from one Delta table. Every contender is a process of its own;
 d3rlpy, which pins another gymnasium, has an environment of its own, made on first use, that borrows
 torch from this one. Throughput is the median of five rounds after one that is not counted; CPU time
-beside it, which other work on the machine does not stretch. Prints Markdown.
+beside it, which other work on the machine does not stretch. Prints Markdown and, unless --quick,
+puts it into docs/benchmarks.md.
 """
 
 import argparse
@@ -19,23 +20,19 @@ import sys
 import tempfile
 import threading
 import time
-import venv
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import d3rlpy_environment
 import numpy as np
+from page import machine, write_section
 
 FEATURES, LEVELS, HIDDEN, BATCH, PERIODS = 24, 8, (256, 256), 1024, 20
 GAMMA, RATE, ALPHA, TARGET_RATE, ROUNDS = 0.8, 3e-4, 0.01, 0.005, 5
 NAMES = [f"f{index}" for index in range(FEATURES)]
-D3RLPY = (
-    "d3rlpy==2.8.1 gymnasium==1.0.0 farama-notifications structlog colorama dataclasses-json "
-    "marshmallow typing-inspect mypy-extensions h5py tqdm scikit-learn joblib threadpoolctl "
-    "shimmy gym==0.26.2 gym-notices"
-)
 
 
 def main() -> None:
@@ -56,9 +53,11 @@ def main() -> None:
         place = str(Path(arguments.folder or temporary) / f"transitions-{rows}")
         if not Path(place).exists():
             write(place, rows)
-        tell(rows, arguments.threads, {
-            name: measured(name, place, updates, arguments.threads) for name in WORKERS
-        })  # fmt: skip
+        found = {name: measured(name, place, updates, arguments.threads) for name in WORKERS}
+    markdown = section(rows, arguments.threads, found)
+    print(markdown)
+    if not arguments.quick:
+        write_section("Training speed", markdown)
 
 
 def write(place: str, rows: int) -> None:
@@ -90,8 +89,8 @@ def write(place: str, rows: int) -> None:
 
 def measured(name: str, place: str, updates: int, threads: int) -> dict[str, float]:
     """What a contender's own process prints last."""
-    python = str(environment()) if name == "d3rlpy" else sys.executable
-    command = [python, __file__, "--worker", name, place, str(updates), str(threads)]
+    interpreter = d3rlpy_environment.python() if name == "d3rlpy" else sys.executable
+    command = [interpreter, __file__, "--worker", name, place, str(updates), str(threads)]
     print(f"measuring {name}", file=sys.stderr)
     variables = os.environ | {"OMP_NUM_THREADS": str(threads)}
     run = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
@@ -100,25 +99,11 @@ def measured(name: str, place: str, updates: int, threads: int) -> dict[str, flo
     return dict(json.loads(run.stdout.splitlines()[-1]))
 
 
-def environment() -> Path:
-    """Python of d3rlpy's environment; torch and what else it lacks come from this one's."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bcrlsp" / "d3rlpy"
-    python = cache / "bin" / "python"
-    done = cache / "installed"
-    if not done.exists():
-        print(f"making the environment {cache}", file=sys.stderr)
-        venv.create(cache, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", *D3RLPY.split()]
-        subprocess.run(pip, check=True)
-        (here,) = {path for path in sys.path if path.endswith("site-packages")}
-        (site,) = cache.glob("lib/python*/site-packages")
-        (site / "zz_shared.pth").write_text(here + "\n")
-        done.touch()
-    return python
-
-
 class Memory:
-    """Largest resident memory since it was made, in bytes, beyond what there was then."""
+    """Largest memory of the process's own since it was made, in bytes, beyond what there was then.
+
+    Resident and anonymous: without the code of libraries, which is mapped from their files.
+    """
 
     def __init__(self) -> None:
         self._start = self._now()
@@ -139,8 +124,8 @@ class Memory:
 
     @staticmethod
     def _now() -> int:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(status.split("RssAnon:")[1].split()[0])
 
 
 def rates(call: Callable[[], None], updates: int) -> dict[str, float]:
@@ -302,21 +287,51 @@ WORKERS: dict[str, Callable[[str, int, int], dict[str, float]]] = {
 }
 
 
-def tell(rows: int, threads: int, found: dict[str, dict[str, float]]) -> None:
-    """The tables."""
-    own = found["bcrlsp"]
-    print(f"\n{rows:,} transitions, {threads} threads\n")
-    print("| learner | transitions/s | against the plain loop | CPU ms an update |")
-    print("|---|---|---|---|")
-    called = {"bcrlsp": "bcrlsp on RLlib", "torch": "plain torch loop", "d3rlpy": "DiscreteCQL"}
-    for name, each in found.items():
-        share = each["rate"] / found["torch"]["rate"]
-        print(f"| {called[name]} | {each['rate']:,.0f} | {share:.2f} | {each['cpu']:.1f} |")
-    print(
-        f"\nThe Delta table is read in {own['read']:.1f} s, the first update is made after "
-        f"{own['first']:.1f} s; memory at most {own['memory']:.2f} times the "
-        f"{own['states'] / 1e6:,.0f} MB of the states."
-    )
+def section(rows: int, threads: int, found: dict[str, dict[str, float]]) -> str:
+    """The section of docs/benchmarks.md."""
+    own, plain_rate = found["bcrlsp"], found["torch"]["rate"]
+    called = {
+        "bcrlsp": "bcrlsp on RLlib (with expected costs, clipping, metrics)",
+        "torch": "plain torch loop",
+        "d3rlpy": f"d3rlpy {d3rlpy_environment.VERSION}, DiscreteCQL",
+    }
+    aims = [
+        ("share of the plain loop's rate", own["rate"] / plain_rate, ">=", 0.9, ""),
+        ("times d3rlpy's rate", own["rate"] / found["d3rlpy"]["rate"], ">=", 2.0, ""),
+        ("first update after the start of reading", own["first"], "<=", 10.0, " s"),
+        ("largest memory over the states' bytes", own["memory"], "<=", 1.3, ""),
+    ]
+    lines = [
+        "## Training speed",
+        "",
+        f"`make bench-train` on {machine()}. Conservative Q-learning, network 24-256-256-8, "
+        f"batches of {BATCH:,}, {rows:,} transitions of {PERIODS} periods a user in one Delta "
+        f"table, {threads} threads; each contender in a process of its own, median of {ROUNDS} "
+        "rounds (d3rlpy on 500,000 of the rows at most).",
+        "",
+        "| learner | transitions/s | against the plain loop | CPU ms an update |",
+        "|---|---|---|---|",
+        *(
+            f"| {called[name]} | {each['rate']:,.0f} | {each['rate'] / plain_rate:.2f} "
+            f"| {each['cpu']:.1f} |"
+            for name, each in found.items()
+        ),
+        "",
+        f"Reading the table takes {own['read']:.1f} s, RLlib and the first update the rest of "
+        f"{own['first']:.1f} s. Memory is what reading and splitting add to the process (resident, "
+        "anonymous), at most "
+        f"{own['memory'] * own['states'] / 1e6:,.0f} MB for {own['states'] / 1e6:,.0f} MB of "
+        "states.",
+        "",
+        "| aim | measured | wanted | met |",
+        "|---|---|---|---|",
+        *(
+            f"| {what} | {value:.2f}{unit} | {sign} {wanted:g}{unit} "
+            f"| {'yes' if (value >= wanted if sign == '>=' else value <= wanted) else 'no'} |"
+            for what, value, sign, wanted, unit in aims
+        ),
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
