@@ -14,8 +14,10 @@ from pyspark.sql import functions as F
 from bcrlsp.allocation import Allocation, Budget, allocate
 from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.commands.policies import Trained, find_policy
+from bcrlsp.commands.pricing import settle
 from bcrlsp.commands.rows import as_rows
 from bcrlsp.errors import UserError
+from bcrlsp.policies import load_policy
 from bcrlsp.policies.scoring import score
 from bcrlsp.tables import EVENT_TABLES
 from bcrlsp.trajectories import states_at
@@ -76,10 +78,22 @@ def carry_out(context: Context, planned: Plan) -> Outcome:
     states = states_at(
         context.lake, context.config.trajectories, context.feature_set, planned.period
     ).select("user_id", "segment", "feature_set", "state")
-    scores = score(states, planned.trained.uri, cost=settings.cost).drop("state", "feature_set")
+    uri = planned.trained.uri
+
+    def scores(price: float) -> DataFrame:
+        return score(states, uri, cost=settings.cost, price=price).drop("state", "feature_set")
+
+    def solve(scored: DataFrame) -> Allocation:
+        return allocate(scored, planned.budgets, groups="segment", settings=settings.search)
+
     name = f"{context.calendar.start(planned.period):%Y-%m-%dT%H:%M}"
     with context.stage(f"Scoring users and solving the budget LP of {name}"):
-        allocation = allocate(scores, planned.budgets, groups="segment", settings=settings.search)
+        largest = load_policy(uri).largest_price
+        money = [each.name for each in planned.budgets if each.measure == "cost"]
+        settled = settle(scores, solve, largest, money)
+    allocation = settled.allocation
+    if largest:
+        context.say(f"  values at the price {settled.price:.6g}, allocations: {settled.rounds}")
     try:
         with context.stage("Writing the allocation"):
             return _kept(context, planned, allocation)

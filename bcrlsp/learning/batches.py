@@ -5,7 +5,7 @@ that a resumed run draws the batches that the killed one would have drawn.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,8 @@ from bcrlsp.learning.transitions import Transitions
 class Batch:
     """b transitions.
 
-    states, next_states: (b, d) float32, not standardised. levels: (b,) int64.
+    states, next_states: (b, d) float32, not standardised; where prices are drawn, (b, d + 1), the
+        last column a price, the same in both. levels: (b,) int64.
     rewards: (b,) float32, discounted sum of n rewards, each less price x cost.
     discounts: (b,) float32, gamma^n, 0 where nothing follows: the weight of the next value.
     costs: (b,) float32, of the level sent, in units of the cost head.
@@ -47,6 +48,7 @@ class Sampler:
     batch_size: transitions a batch, over all learners.
     seed: with the update's number, decides the batch.
     gamma, n_step, price, cost_unit: see `Batch`.
+    largest_price: above 0, each row's price is drawn evenly from 0 to this.
     part, parts: this learner's place among those that share each batch.
     """
 
@@ -60,6 +62,7 @@ class Sampler:
         gamma: float,
         n_step: int = 1,
         price: float = 0.0,
+        largest_price: float = 0.0,
         cost_unit: float = 1.0,
         part: int = 0,
         parts: int = 1,
@@ -70,6 +73,7 @@ class Sampler:
         self._gamma = gamma
         self._n_step = n_step
         self._price = price
+        self._largest_price = largest_price
         self._cost_unit = cost_unit
         self._part, self._parts = part, parts
         self._held = transitions
@@ -82,15 +86,21 @@ class Sampler:
     def batch(self, update: int) -> Batch:
         """The batch of an update, this learner's part of it."""
         draw = np.random.Generator(np.random.Philox(key=np.array([self._seed, update], np.uint64)))
-        picked = draw.integers(len(self._rows), size=self._size)[self._part :: self._parts]
-        return self.at(self._rows[picked])
+        mine = slice(self._part, None, self._parts)
+        picked = draw.integers(len(self._rows), size=self._size)[mine]
+        prices = draw.random(self._size)[mine] if self._largest_price else None
+        return self.at(self._rows[picked], prices)
 
-    def at(self, rows: NDArray[np.integer]) -> Batch:
-        """The transitions that start at some rows."""
+    def at(self, rows: NDArray[np.integer], prices: NDArray[np.float64] | None = None) -> Batch:
+        """The transitions that start at some rows.
+
+        prices: (b,) shares of the largest price, where prices are drawn.
+        """
         held = self._held
         rows = rows.astype(np.int64)
+        price = self._price if prices is None else prices * self._largest_price
         costs = spent = held.costs[rows]
-        rewards = held.rewards[rows] - self._price * costs
+        rewards = held.rewards[rows] - price * costs
         discounts = np.full(len(rows), self._gamma, np.float32)
         last = rows.copy()
         for _ in range(1, self._n_step):
@@ -99,7 +109,7 @@ class Sampler:
             on = held.has_next[last] & self._usable[ahead]
             last[on] += 1
             more = held.costs[last]
-            gained = held.rewards[last] - self._price * more
+            gained = held.rewards[last] - price * more
             spent = spent + np.where(on, discounts * more, 0.0)
             rewards = rewards + np.where(on, discounts * gained, 0.0)
             discounts = np.where(on, discounts * self._gamma, discounts)
@@ -109,18 +119,28 @@ class Sampler:
         if held.allowed is not None:
             allowed = torch.from_numpy(held.allowed[rows])
             next_allowed = torch.from_numpy(held.allowed[ahead])
+        states, next_states = (
+            _with_price(self._states.index_select(0, torch.from_numpy(at)), prices, price)
+            for at in (rows, ahead)
+        )
         return Batch(
-            states=self._states.index_select(0, torch.from_numpy(rows)),
+            states=states,
             levels=torch.from_numpy(held.levels[rows].astype(np.int64)),
             rewards=torch.from_numpy(rewards.astype(np.float32)),
             discounts=torch.from_numpy(np.where(follows, discounts, 0.0).astype(np.float32)),
-            next_states=self._states.index_select(0, torch.from_numpy(ahead)),
+            next_states=next_states,
             costs=torch.from_numpy(costs / np.float32(self._cost_unit)),
             spent=torch.from_numpy((spent / self._cost_unit).astype(np.float32)),
             propensities=torch.from_numpy(held.propensities[rows]),
             allowed=allowed,
             next_allowed=next_allowed,
         )
+
+
+def _with_price(states: Tensor, drawn: object, price: NDArray[np.float64] | float) -> Tensor:
+    if drawn is None:
+        return states
+    return torch.cat([states, torch.from_numpy(np.asarray(price, np.float32))[:, None]], dim=1)
 
 
 @dataclass(frozen=True)
@@ -135,6 +155,14 @@ class Split:
     holdout: NDArray[np.integer]
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
+
+    def with_prices(self, largest: float) -> "Split":
+        """The same with the mean and deviation of a price drawn evenly from 0 to `largest`."""
+        return replace(
+            self,
+            mean=np.append(self.mean, np.float32(largest / 2)),
+            std=np.append(self.std, np.float32(largest / np.sqrt(12))),
+        )
 
 
 def split(transitions: Transitions, holdout: float, seed: int) -> Split:

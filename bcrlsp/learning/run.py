@@ -28,10 +28,12 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
     """Learns a policy; resumes from `task.checkpoints` where the same run was interrupted."""
     settings = task.settings
     parts = split(task.transitions, settings.holdout, task.seed)
+    if settings.largest_price:
+        parts = parts.with_prices(settings.largest_price)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     spec = NetworkSpec(
-        inputs=len(task.feature_names),
+        inputs=len(parts.mean),
         hidden=settings.hidden,
         heads=algorithm.heads(task.amounts, settings, task.options),
     )
@@ -62,6 +64,7 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
         feature_set=task.feature_set,
         gamma=config.gamma,
         price=settings.price,
+        largest_price=settings.largest_price,
         cost_unit=cost_unit,
         support=algorithm.support(task.options),
         network=spec,

@@ -28,6 +28,13 @@ class Settings(BaseModel):
         "later periods are worth what their budget leaves; near the dual price of the last "
         "allocation, in active periods a unit of money. Too high starves, 0 ignores the budget",
     )
+    largest_price: float = Field(
+        0.0,
+        ge=0,
+        description="in place of one price, every price up to this: the network takes the price as "
+        "an input and training draws it, so that a new budget needs no training (BCORLE(λ)). 0: "
+        "one price. Higher covers tighter budgets and spreads the network thinner",
+    )
     hidden: tuple[int, ...] = Field(
         (128, 128),
         min_length=1,

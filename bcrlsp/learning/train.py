@@ -73,6 +73,11 @@ def checked(
     faces = tuple(float(amount) for amount in np.asarray(amounts, float))
     if len(faces) < 2 or faces[0] != 0 or not np.isfinite(faces).all() or min(faces) < 0:
         raise ConfigError(f"amounts {faces}; allowed: at least two, the first 0, none negative")
+    if settings.price and settings.largest_price:
+        raise ConfigError(
+            f"price {settings.price} and largest_price {settings.largest_price}; allowed: one of "
+            "them: a price that is known, or every price up to the largest"
+        )
     if settings.learners and settings.batch_size % settings.learners:
         raise ConfigError(
             f"batch_size {settings.batch_size} for {settings.learners} learners; allowed: a "

@@ -34,6 +34,12 @@ class Manifest(BaseModel):
         ge=0,
         description="value that training took off a unit of cost: the q head is net of it",
     )
+    largest_price: float = Field(
+        0.0,
+        ge=0,
+        description="where above 0, the network's last input is a price of money up to this, which "
+        "the q head is net of",
+    )
     cost_unit: float = Field(1.0, gt=0, description="money that one unit of the cost head is")
     support: float = Field(
         0.0,
@@ -46,7 +52,7 @@ class Manifest(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> "Manifest":
-        if len(self.feature_names) != self.network.inputs:
+        if len(self.feature_names) + (self.largest_price > 0) != self.network.inputs:
             raise ValueError(
                 f"{len(self.feature_names)} feature names for {self.network.inputs} inputs"
             )
@@ -107,32 +113,41 @@ class Policy:
         """Discount a period that the values are of."""
         return self.manifest.gamma
 
-    def q_values(self, states: FloatArray) -> NDArray[np.float64]:
+    @property
+    def largest_price(self) -> float:
+        """Largest price of money that the values may be asked for; 0: they do not depend on it."""
+        return self.manifest.largest_price
+
+    def q_values(self, states: FloatArray, price: float = 0.0) -> NDArray[np.float64]:
         """Expected discounted reward (active periods) of each level sent now: array (n, a).
 
         states: array (n, d) float32, columns as in `feature_names`. Cost is not taken off, also
         where training was net of a price: then price x expected cost is added back.
+        price: of money in later periods, where the policy has learned every price; else unused.
         Raises DataError for states of another width, or that hold NaN or infinity.
         """
-        return self.evaluate(states)[0]
+        return self.evaluate(states, price)[0]
 
     def costs(self, states: FloatArray) -> NDArray[np.float64]:
         """Expected cost of each level in the period it is sent: array (n, a), money, >= 0."""
         return self.evaluate(states)[1]
 
-    def evaluate(self, states: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def evaluate(
+        self, states: FloatArray, price: float = 0.0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`q_values` and `costs` in one forward pass; level 0 costs exactly nothing."""
-        value, cost = self.network.heads(self._checked(states), (VALUE, COST))
+        value, cost = self.network.heads(self._inputs(states, price), (VALUE, COST))
+        net_of = min(price, self.largest_price) if self.largest_price else self.manifest.price
         costs = np.maximum(cost.astype(np.float64) * self.manifest.cost_unit, 0.0)
         costs[:, self.amounts == 0] = 0.0
-        return value.astype(np.float64) + self.manifest.price * costs, costs
+        return value.astype(np.float64) + net_of * costs, costs
 
     @property
     def has_discounted_costs(self) -> bool:
         """Whether the policy has learned them."""
         return COST_AHEAD in {head.name for head in self.manifest.network.heads}
 
-    def discounted_costs(self, states: FloatArray) -> NDArray[np.float64]:
+    def discounted_costs(self, states: FloatArray, price: float = 0.0) -> NDArray[np.float64]:
         """Expected discounted cost from now on of each level sent now: array (n, a), money, >= 0.
 
         Later levels are the policy's own. A level that costs nothing has its later costs, too.
@@ -143,7 +158,7 @@ class Policy:
                 f"policy {self.policy_id} has not learned discounted costs; train with "
                 "training.discounted_cost=true, or allocate with cost face or expected"
             )
-        (ahead,) = self.network.heads(self._checked(states), (COST_AHEAD,))
+        (ahead,) = self.network.heads(self._inputs(states, price), (COST_AHEAD,))
         return np.maximum(ahead.astype(np.float64) * self.manifest.cost_unit, 0.0)
 
     def behaviour(self, states: FloatArray) -> NDArray[np.float64]:
@@ -156,7 +171,7 @@ class Policy:
                 f"policy {self.policy_id} ({self.algorithm}) has not learned the logging policy; "
                 "train with the algorithm bc or bcq"
             )
-        return _softmax(self.network.heads(self._checked(states), (BEHAVIOUR,))[0])
+        return _softmax(self.network.heads(self._inputs(states, 0.0), (BEHAVIOUR,))[0])
 
     def supported(self, states: FloatArray) -> NDArray[np.bool_]:
         """Levels that the log supports in each state: bool (n, a); each row has at least one.
@@ -182,7 +197,8 @@ class Policy:
 
         rule: "greedy" (all on the best level; ties: the lower level), "softmax" (proportional to
             exp(value / temperature)), or "behaviour" (the learned logging policy).
-        price: value of a unit of money: `price` x expected cost is taken off the value first.
+        price: value of a unit of money: `price` x expected cost is taken off the value first, and
+            the value is the one at that price where the policy has learned every price.
         allowed: bool (n, a), levels that a user may get; only supported ones are chosen besides.
         Raises DataError where a row allows nothing, or the arguments are out of range.
         """
@@ -195,13 +211,24 @@ class Policy:
             chances = np.where(may, self.behaviour(states), 0.0)
             total = chances.sum(axis=1, keepdims=True)
             return np.where(total > 0, chances / np.where(total > 0, total, 1.0), _uniform(may))
-        values, costs = self.evaluate(states)
+        values, costs = self.evaluate(states, price)
         scores = np.where(may, values - price * costs, -np.inf)
         if rule == "greedy":
             return np.asarray(np.eye(self.levels)[scores.argmax(axis=1)])
         if rule == "softmax":
             return _softmax(scores / temperature)
         raise DataError(f"unknown rule {rule!r}; allowed: greedy, softmax, behaviour")
+
+    def _inputs(self, states: FloatArray, price: float) -> FloatArray:
+        """States as the network takes them: checked, with the price where it takes one.
+
+        A price above the largest is taken as the largest: further out nothing was learned.
+        """
+        states = self._checked(states)
+        if not self.largest_price:
+            return states
+        column = np.full((len(states), 1), min(price, self.largest_price), np.float32)
+        return np.hstack([states, column])
 
     def _checked(self, states: FloatArray) -> FloatArray:
         states = np.asarray(states, np.float32)

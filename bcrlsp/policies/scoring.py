@@ -21,7 +21,7 @@ from bcrlsp.policies.store import absolute_uri, load_policy
 Cost = Literal["face", "expected", "discounted"]
 
 
-def score(states: DataFrame, uri: str, *, cost: Cost = "face") -> DataFrame:
+def score(states: DataFrame, uri: str, *, cost: Cost = "face", price: float = 0.0) -> DataFrame:
     """`states` with the columns value, cost (array<double>, one entry a level) and allowed.
 
     states: user_id, state array<float>, and any other columns, which are kept. Where it has
@@ -30,6 +30,7 @@ def score(states: DataFrame, uri: str, *, cost: Cost = "face") -> DataFrame:
     uri: the folder of the policy, which every worker can read.
     cost: "face" is the bonus's amount (never less than what is spent on it), "expected" the
         policy's expected cost in the period, "discounted" its expected cost from now on.
+    price: of money in later periods, for a policy that has learned every price (`largest_price`).
     Raises DataError for a column that is missing or taken, and, when the plan runs, for states of
     another width or feature set, or that are null or not finite.
     """
@@ -51,20 +52,22 @@ def score(states: DataFrame, uri: str, *, cost: Cost = "face") -> DataFrame:
         StructField("cost", ArrayType(DoubleType(), False), False),
         StructField("allowed", ArrayType(BooleanType(), False), False),
     ]
-    return states.mapInArrow(_scorer(uri, cost), StructType([*kept, *added]))
+    return states.mapInArrow(_scorer(uri, cost, price), StructType([*kept, *added]))
 
 
-def score_batch(batch: pa.RecordBatch, policy: Policy, cost: Cost) -> pa.RecordBatch:
+def score_batch(
+    batch: pa.RecordBatch, policy: Policy, cost: Cost, price: float = 0.0
+) -> pa.RecordBatch:
     """One Arrow batch of `score`: the same columns in and out."""
     states = _matrix(batch, policy)
     if len(states):
-        values, costs = policy.evaluate(states)
+        values, costs = policy.evaluate(states, price)
         may = policy.supported(states)
     else:
         values = costs = np.empty((0, policy.levels))
         may = np.empty((0, policy.levels), bool)
     if cost == "discounted" and len(states):
-        costs = policy.discounted_costs(states)
+        costs = policy.discounted_costs(states, price)
     if cost == "face":
         costs = np.broadcast_to(policy.amounts, values.shape)
     names = list(batch.schema.names)
@@ -79,11 +82,13 @@ def score_batch(batch: pa.RecordBatch, policy: Policy, cost: Cost) -> pa.RecordB
     return pa.RecordBatch.from_arrays(arrays, [*names, "value", "cost", "allowed"])
 
 
-def _scorer(uri: str, cost: Cost) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _scorer(
+    uri: str, cost: Cost, price: float
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         policy = _loaded(uri)
         for batch in batches:
-            yield score_batch(batch, policy, cost)
+            yield score_batch(batch, policy, cost, price)
 
     return run
 

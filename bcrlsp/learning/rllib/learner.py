@@ -78,6 +78,7 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
                 gamma=self.config.gamma,
                 n_step=settings.n_step,
                 price=settings.price,
+                largest_price=settings.largest_price,
                 cost_unit=held.cost_unit,
                 part=self._learner_index,
                 parts=max(1, self.config.num_learners),
@@ -86,8 +87,10 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
         }
         self._sampler = samplers["train"]
         if len(rows["holdout"]):
-            picked = np.random.default_rng([self.config.seed or 0, 2]).permutation(rows["holdout"])
-            self._holdout = samplers["holdout"].at(np.sort(picked[:_HOLDOUT_ROWS]))
+            draw = np.random.default_rng([self.config.seed or 0, 2])
+            picked = np.sort(draw.permutation(rows["holdout"])[:_HOLDOUT_ROWS])
+            prices = draw.random(len(picked)) if settings.largest_price else None
+            self._holdout = samplers["holdout"].at(picked, prices)
 
     def update_many(self, count: int) -> Any:
         """`count` updates; returns the reduced metrics, means over them.
