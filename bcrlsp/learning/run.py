@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.errors import DataError
 from bcrlsp.learning.batches import split
+from bcrlsp.learning.calibration import calibrate
 from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.rllib.algorithm import OfflineConfig, OfflineRL
 from bcrlsp.learning.rllib.cluster import ray_for
@@ -22,6 +23,8 @@ from bcrlsp.policies import Manifest, Network, NetworkSpec, Policy, weights_dige
 
 _WEIGHTS = "network."
 _TD = "holdout_td"
+# Held-out rows that predicted differences are compared on, at most.
+_CALIBRATED = 500_000
 
 
 def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
@@ -71,7 +74,11 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
     )
     metrics = {name: value for name, value in curve[best].items() if name != "iteration"}
     metrics |= {"rows_train": float(len(parts.train)), "rows_holdout": float(len(parts.holdout))}
-    return TrainedPolicy(Policy(manifest, Network(spec, weights)), curve, metrics)
+    policy = Policy(manifest, Network(spec, weights))
+    found = calibrate(policy, task.transitions, parts.holdout[:_CALIBRATED])
+    told = {"slope": found.slope, "correlation": found.correlation}
+    metrics |= {f"calibration_{name}": value for name, value in told.items() if value == value}
+    return TrainedPolicy(policy, curve, metrics)
 
 
 def _train(
