@@ -152,3 +152,16 @@ def test_spark_submit_runs_a_job(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert DeltaTable(f"{tmp_path}/lake/users").to_pyarrow_table().num_rows == 50
+
+
+def test_a_policy_of_every_price_is_asked_at_the_price_that_is_paid(bench: Bench) -> None:
+    prices = ("--set", "training.largest_price=0.5")
+    policy = bench.run("train", "--as-of", SPLIT, "--algorithm", "rbcq", *prices)
+    assert load_policy(policy["uri"]).largest_price == 0.5
+    chosen = ("--period", END, "--policy", policy["policy_id"])
+    found = bench.run("allocate", *chosen, "--budget", "60")
+    assert found["spend"]["total"] <= 60
+    assert found["value"] <= found["bound"]
+    again = bench.run("allocate", *chosen, "--budget", "60")
+    assert again["run_id"] == found["run_id"]
+    assert again["value"] == found["value"]

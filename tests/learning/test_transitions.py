@@ -132,7 +132,7 @@ def test_periods_within_a_file_and_columns_that_came_later(tmp_path: Path) -> No
     masked = table(ROWS[4:]).append_column("allowed", masks)
     write_deltalake(place, masked, mode="overwrite", schema_mode="overwrite")
     assert Transitions.from_delta(place, 2).allowed is not None
-    write_deltalake(place, table(ROWS[:4]), mode="append")
+    write_deltalake(place, table(ROWS[:4]), mode="append", schema_mode="merge")
     with pytest.raises(DataError, match="allowed is null in a trajectory"):
         Transitions.from_delta(place, 3)
 

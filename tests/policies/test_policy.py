@@ -32,7 +32,8 @@ def make(seed: int = 0, kind: str = "plain", members: int = 1, **changes) -> Pol
         HeadSpec(name="cost", amounts=AMOUNTS),
         HeadSpec(name="behaviour", amounts=AMOUNTS),
     ]
-    spec = NetworkSpec(inputs=4, hidden=(8, 6), heads=heads)
+    inputs = 4 + ("largest_price" in changes)
+    spec = NetworkSpec(inputs=inputs, hidden=(8, 6), heads=heads)
     rng = np.random.default_rng(seed)
     weights = {name: rng.normal(size=shape).astype("f4") for name, shape in spec.shapes().items()}
     weights["std"] = np.abs(weights["std"]) + 0.5

@@ -54,6 +54,23 @@ def test_a_mask_binds_and_support_only_advises() -> None:
     np.testing.assert_array_equal(may[100:], policy.supported(x)[100:])
 
 
+def test_values_are_of_the_price_that_is_asked_for() -> None:
+    x, policy = states(50), make(largest_price=0.5)
+    scored = {price: score_batch(batch(x), policy, "expected", price) for price in (0.0, 0.2, 9.0)}
+    for price, each in scored.items():
+        np.testing.assert_allclose(
+            each.column("value").to_pylist(), policy.q_values(x, price), rtol=1e-12
+        )
+    assert not scored[0.0].column("value").equals(scored[0.2].column("value"))
+    np.testing.assert_array_equal(policy.q_values(x, 9.0), policy.q_values(x, 0.5))
+    # The price is the network's last input.
+    with_price = np.hstack([x, np.full((50, 1), 0.2, "f4")])
+    (raw,) = policy.network.heads(with_price, ("q",))
+    np.testing.assert_allclose(
+        policy.q_values(x, 0.2), raw + 0.2 * policy.evaluate(x, 0.2)[1], atol=1e-5
+    )
+
+
 def test_sliced_and_empty_batches() -> None:
     x, policy = states(60), make()
     whole = score_batch(batch(x), policy, "expected")
