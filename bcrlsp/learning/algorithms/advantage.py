@@ -9,11 +9,12 @@ of Nie and Wager 2021, arXiv 1712.04912, here with double Q-learning's targets a
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Generator, Tensor
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
+from bcrlsp.learning.cloning import CloningOptions, behaviour_head
 from bcrlsp.learning.losses import absolute, chosen, double_targets, imitation, squared
 from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
 from bcrlsp.learning.settings import Settings
@@ -23,22 +24,14 @@ from bcrlsp.policies.policy import BEHAVIOUR, VALUE
 BASELINE = "baseline"
 
 
-class Options(BaseModel):
+class Options(CloningOptions):
     """Settings of the orthogonal loss."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     anchor: float = Field(
         1.0,
         gt=0,
         description="weight of the state's value in the values of its levels. Higher fits the "
         "common height sooner, the differences later. Usual: 0.3 to 3",
-    )
-    imitation: float = Field(
-        1.0,
-        gt=0,
-        description="weight of the cross-entropy. Higher finds the logged levels faster and the "
-        "values slower. Usual: 0.1 to 1",
     )
 
 
@@ -68,7 +61,7 @@ class Advantage(QAlgorithm[Options]):
     ) -> tuple[HeadSpec, ...]:
         """One more for the state's value, and one for the logging policy."""
         baseline = HeadSpec(name=BASELINE, amounts=(0.0,))
-        behaviour = HeadSpec(name=BEHAVIOUR, amounts=amounts)
+        behaviour = behaviour_head(amounts)
         return (*super().heads(amounts, settings, options), baseline, behaviour)
 
     def loss(

@@ -6,11 +6,11 @@ make one step of improvement possible (Brandfonbrener et al. 2021, arXiv 2106.08
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Generator, Tensor
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
+from bcrlsp.learning.cloning import CloningOptions, behaviour_head
 from bcrlsp.learning.losses import absolute, bootstrapped, chosen, imitation, masked, squared
 from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
 from bcrlsp.learning.settings import Settings
@@ -18,17 +18,8 @@ from bcrlsp.policies import HeadSpec
 from bcrlsp.policies.policy import BEHAVIOUR, VALUE
 
 
-class Options(BaseModel):
+class Options(CloningOptions):
     """Settings of behaviour cloning."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    imitation: float = Field(
-        1.0,
-        gt=0,
-        description="weight of the cross-entropy. Higher fits the logged levels faster and the "
-        "values slower. Usual: 0.1 to 1",
-    )
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ class BC(QAlgorithm[Options]):
         self, amounts: tuple[float, ...], settings: Settings, options: Options
     ) -> tuple[HeadSpec, ...]:
         """One more for the logging policy."""
-        behaviour = HeadSpec(name=BEHAVIOUR, amounts=amounts)
+        behaviour = behaviour_head(amounts)
         return (*super().heads(amounts, settings, options), behaviour)
 
     def loss(

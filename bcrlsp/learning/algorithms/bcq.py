@@ -5,11 +5,12 @@ Fujimoto et al. 2019, arXiv 1910.01708.
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Generator, Tensor
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
+from bcrlsp.learning.cloning import CloningOptions, behaviour_head
 from bcrlsp.learning.losses import (
     absolute,
     bootstrapped,
@@ -27,10 +28,8 @@ from bcrlsp.policies import HeadSpec
 from bcrlsp.policies.policy import BEHAVIOUR, VALUE
 
 
-class Options(BaseModel):
+class Options(CloningOptions):
     """Settings of batch-constrained Q-learning."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float = Field(
         0.3,
@@ -38,12 +37,6 @@ class Options(BaseModel):
         le=1,
         description="share of the likeliest level's logged probability that a level needs. Higher "
         "keeps closer to the log: 1 clones its likeliest level. Usual: 0.1 to 0.5",
-    )
-    imitation: float = Field(
-        1.0,
-        gt=0,
-        description="weight of the cross-entropy. Higher finds the logged levels faster and the "
-        "values slower. Usual: 0.1 to 1",
     )
     flatness: float = Field(
         0.01,
@@ -73,7 +66,7 @@ class BCQ(QAlgorithm[Options]):
         self, amounts: tuple[float, ...], settings: Settings, options: Options
     ) -> tuple[HeadSpec, ...]:
         """One more for the logging policy."""
-        behaviour = HeadSpec(name=BEHAVIOUR, amounts=amounts)
+        behaviour = behaviour_head(amounts)
         return (*super().heads(amounts, settings, options), behaviour)
 
     def support(self, options: Options) -> float:

@@ -8,11 +8,12 @@ cloned logging policy supports: the value of the others was never learned.
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Generator, Tensor
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
+from bcrlsp.learning.cloning import CloningOptions, behaviour_head
 from bcrlsp.learning.losses import absolute, bootstrapped, chosen, imitation, lowered, squared
 from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
 from bcrlsp.learning.settings import Settings
@@ -22,10 +23,8 @@ from bcrlsp.policies.policy import BEHAVIOUR, VALUE
 STATE_VALUE = "v"
 
 
-class Options(BaseModel):
+class Options(CloningOptions):
     """Settings of implicit Q-learning."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     expectile: float = Field(
         0.8,
@@ -41,12 +40,6 @@ class Options(BaseModel):
         description="share of the likeliest level's logged probability that a level needs to be "
         "chosen. Higher keeps closer to the log; 0 also chooses among values never learned. "
         "Usual: 0.05 to 0.3",
-    )
-    imitation: float = Field(
-        1.0,
-        gt=0,
-        description="weight of the cross-entropy. Higher finds the logged levels faster and the "
-        "values slower. Usual: 0.1 to 1",
     )
 
 
@@ -73,7 +66,7 @@ class IQL(QAlgorithm[Options]):
     ) -> tuple[HeadSpec, ...]:
         """One more for the value of the state, and one for the logging policy."""
         state = HeadSpec(name=STATE_VALUE, amounts=(0.0,))
-        behaviour = HeadSpec(name=BEHAVIOUR, amounts=amounts)
+        behaviour = behaviour_head(amounts)
         return (*super().heads(amounts, settings, options), state, behaviour)
 
     def support(self, options: Options) -> float:

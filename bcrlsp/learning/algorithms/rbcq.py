@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.algorithms.bcq import Options as BCQOptions
 from bcrlsp.learning.batches import Batch
+from bcrlsp.learning.cloning import behaviour_head
 from bcrlsp.learning.losses import absolute, both, imitation, likely, mixture_errors, simplex
 from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
 from bcrlsp.learning.settings import Settings
@@ -43,7 +44,7 @@ class RBCQ(QAlgorithm[Options]):
     ) -> tuple[HeadSpec, ...]:
         """As many value heads as the options say, and one for the logging policy."""
         mixed = settings.model_copy(update={"members": options.members})
-        behaviour = HeadSpec(name=BEHAVIOUR, amounts=amounts)
+        behaviour = behaviour_head(amounts)
         return (*super().heads(amounts, mixed, options), behaviour)
 
     def support(self, options: Options) -> float:
