@@ -2,12 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
+from bcrlsp.allocation import Budget, allocate
 from bcrlsp.commands.pricing import price_paid, settle
+from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy, save_policy
+from bcrlsp.policies.scoring import score
 
 
 @dataclass
@@ -77,3 +84,43 @@ def test_the_price_paid_is_of_budgets_of_money_by_their_spend() -> None:
     found.spend = {"a": 0.0, "b": 0.0}
     assert price_paid(SimpleNamespace(certificate=found), ["a", "b"]) == 0.8
     assert price_paid(SimpleNamespace(certificate=found), []) == 0.0
+
+
+def of_every_price(largest: float) -> Policy:
+    """Random weights; four features, three levels."""
+    amounts = (0.0, 1.0, 3.0)
+    heads = tuple(HeadSpec(name=name, amounts=amounts) for name in ("q", "cost"))
+    spec = NetworkSpec(inputs=5, hidden=(8,), heads=heads)
+    rng = np.random.default_rng(0)
+    weights = {name: rng.normal(size=shape).astype("f4") for name, shape in spec.shapes().items()}
+    weights["std"] = np.abs(weights["std"]) + 0.5
+    manifest = Manifest(
+        policy_id="test", algorithm="test", amounts=amounts, feature_names=tuple("abcd"),
+        feature_set="f", gamma=0.8, network=spec, largest_price=largest,
+    )  # fmt: skip
+    return Policy(manifest, Network(spec, weights))
+
+
+def test_a_policys_values_and_the_budget_program_agree_on_the_price(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    policy = of_every_price(0.5)
+    uri = save_policy(policy, str(tmp_path / "p"))
+    states = np.random.default_rng(3).normal(size=(300, 4)).astype("f4")
+    users = spark.createDataFrame(
+        pa.table({"user_id": [f"u{k:03d}" for k in range(300)], "state": list(states)})
+    )
+    budget = Budget("total", 150.0)
+    found = settle(
+        lambda price: score(users, uri, price=price).drop("state"),
+        lambda scores: allocate(scores, [budget]),
+        policy.largest_price,
+        ["total"],
+    )
+    certificate = found.allocation.certificate
+    assert certificate.spend["total"] <= 150
+    assert min(certificate.prices["total"], 0.5) == pytest.approx(found.price, abs=0.1)
+    values = policy.q_values(states, found.price)
+    chosen = found.allocation.decisions.orderBy("user_id").toPandas()["level"].to_numpy()
+    assert values[np.arange(300), chosen].sum() == pytest.approx(certificate.value)
+    found.allocation.release()
