@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from click import IntRange
 from pyspark.sql import functions as F
 
 from bcrlsp.commands.base import Context, Outcome, command, option
@@ -12,6 +13,7 @@ from bcrlsp.errors import DataError
 from bcrlsp.learning.task import TrainedPolicy
 from bcrlsp.learning.train import checked, train
 from bcrlsp.learning.transitions import Transitions
+from bcrlsp.learning.tuning import changed, check_search, search
 from bcrlsp.policies import save_policy
 
 _SHOWN = ("total", "td", "holdout_td", "holdout_cost_error")
@@ -25,15 +27,27 @@ _SHOWN = ("total", "td", "holdout_td", "holdout_cost_error")
         metavar="D",
         help="Learn only from what was known at the start of this period. Default: all there is.",
     ),
+    option(
+        "--tune",
+        metavar="N",
+        type=IntRange(1),
+        help="First try N draws of training.search through Ray Tune, and train with the best.",
+    ),
 )
 def train_policy(
-    context: Context, algorithm: str | None = None, as_of: str | None = None
+    context: Context,
+    algorithm: str | None = None,
+    as_of: str | None = None,
+    tune: int | None = None,
 ) -> Outcome:
     """Learn a policy from the trajectories before --as-of; prints its policy id."""
     settings = context.config.training
     if algorithm is not None:
         settings = settings.model_copy(update={"algorithm": algorithm})
-    checked(settings, context.config.amounts)  # a mistake is told before Spark starts
+    # A mistake is told before Spark starts.
+    checked(settings, context.config.amounts)
+    if tune is not None:
+        check_search(settings, context.config.amounts)
     lake, feature_set = context.lake, context.feature_set
     version = lake.version("trajectories")
     point = _after_the_last(context) if as_of is None else context.calendar.parse(as_of)
@@ -44,14 +58,23 @@ def train_policy(
             before=None if as_of is None else _known_before(context, point),
             feature_names=feature_set.names,
         )
+    given: dict[str, Any] = {
+        "feature_names": feature_set.names,
+        "feature_set": feature_set.hash,
+        "amounts": context.config.amounts,
+        "seed": context.config.seed,
+    }
+    if tune is not None:
+        with context.stage(f"Trying {tune} settings of {settings.algorithm}"):
+            trials = search(transitions, settings, tune, **given)
+        for trial in trials:
+            context.say(f"  gain {trial.gain:.4g} ± {trial.error:.2g}: {trial.changes}")
+        settings = changed(settings, trials[0].changes)
     with context.stage(f"Training {settings.algorithm} on {len(transitions):,} transitions"):
         trained = train(
             transitions,
             settings,
-            feature_names=feature_set.names,
-            feature_set=feature_set.hash,
-            amounts=context.config.amounts,
-            seed=context.config.seed,
+            **given,
             progress=lambda point: context.say(_point(point)),
             checkpoints=context.artifact("training"),
         )

@@ -14,6 +14,15 @@ class Settings(BaseModel):
     options: dict[str, Any] = Field(
         default_factory=dict, description="settings of the algorithm's own"
     )
+    search: dict[str, tuple[Any, ...]] = Field(
+        default_factory=lambda: {
+            "gamma": (0.7, 0.8, 0.9),
+            "learning_rate": (1e-4, 3e-4, 1e-3),
+            "hidden": ((64, 64), (128, 128)),
+        },
+        description="values that `train --tune` draws from, by setting; options.NAME for one of "
+        "the algorithm's own",
+    )
     gamma: float = Field(
         0.8,
         ge=0,
