@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bcrlsp.commands.base import Context, Outcome, command, option
+from bcrlsp.experiments import Results, run, write_page
 from bcrlsp.experiments import quick as quickened
-from bcrlsp.experiments import run, write_page
 
 
 @command(
@@ -15,11 +15,18 @@ from bcrlsp.experiments import run, write_page
 def experiment(context: Context, quick: bool = False, page: str | None = None) -> Outcome:
     """Compare policies on the simulated market at equal spend, and estimators with the truth.
 
-    What was computed before is kept: a run that was stopped goes on from there.
+    What was computed before is kept: a run that was stopped goes on from there, and its page holds
+    what there is.
     """
     config = context.config
     settings = quickened(config.experiment) if quick else config.experiment
     folder = Path(settings.folder)
+    destination = Path(page) if page else folder / "results.md"
+    told = "bcrlsp experiment" + (" --quick" if quick else "")
+
+    def keep(found: Results) -> None:
+        write_page(found, destination, told)
+
     results = run(
         settings,
         config.market,
@@ -28,7 +35,8 @@ def experiment(context: Context, quick: bool = False, page: str | None = None) -
         seed=config.seed,
         folder=folder,
         say=context.say,
+        keep=keep,
     )
-    told = "bcrlsp experiment" + (" --quick" if quick else "")
-    written = write_page(results, Path(page) if page else folder / "results.md", told)
-    return Outcome([f"results: {written.absolute()}"], {"page": str(written.absolute())})
+    keep(results)
+    written = str(destination.absolute())
+    return Outcome([f"results: {written}"], {"page": written})

@@ -15,11 +15,12 @@ class Cells:
     """A folder of results.
 
     Each file is named after its content's key, and holds key and result as JSON. It is complete or
-    absent: it is written beside its place and moved there.
+    absent: it is written beside its place and moved there. computed: results that were not there.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.computed = 0
 
     def get(
         self, label: str, key: Mapping[str, Any], compute: Callable[[], dict[str, Any]]
@@ -33,6 +34,7 @@ class Cells:
         if held is not None:
             return held
         result = compute()
+        self.computed += 1
         self._folder.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.tmp")
         beside.write_text(json.dumps({"key": key, "result": result}, indent=1), encoding="utf-8")

@@ -38,7 +38,7 @@ def _head(results: Results, command: str) -> str:
         else ""
     )
     return (
-        "# Results on the simulated market\n\n"
+        f"# Results on the simulated market\n\n{_unfinished(results)}"
         f"Made by `{command}`. {held.seeds} seeds, each with a log of its own; every policy is "
         f"played by {held.users:,} users over {held.periods} periods, after {held.warmup} periods "
         f"under the logging policy. Learners saw {held.log_users:,} users over "
@@ -50,6 +50,16 @@ def _head(results: Results, command: str) -> str:
         "best constant mix), with oracle and mix at the policy's own realised spend, period by "
         "period. The oracle is the fluid program over occupation measures, which no policy can "
         "beat, whatever it sees.\n"
+    )
+
+
+def _unfinished(results: Results) -> str:
+    if results.missing is None:
+        return ""
+    found = len(results.played)
+    return (
+        f"**The run is not finished: {found} of {found + results.missing} scores are there.** The "
+        "same command goes on from here; an interval without a width is of one seed.\n\n"
     )
 
 

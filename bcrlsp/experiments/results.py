@@ -22,12 +22,14 @@ class Played:
 class Results:
     """Everything that the tables and figures are made of.
 
-    played: all scores. estimators: how each estimator did.
+    played: all scores. estimators: how each estimator did. missing: scores that a run which is not
+    finished still has to find, None where it is.
     """
 
     settings: Settings
     played: list[Played]
     estimators: list[Judgement]
+    missing: int | None = None
 
     def studies(self) -> set[str]:
         """The studies that have a score."""

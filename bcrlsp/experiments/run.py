@@ -24,6 +24,7 @@ from bcrlsp.periods import Calendar
 from bcrlsp.policies import Policy
 
 Say = Callable[[str], None]
+Keep = Callable[[Results], None]
 
 
 def run(
@@ -35,12 +36,14 @@ def run(
     seed: int,
     folder: Path,
     say: Say,
+    keep: Keep | None = None,
 ) -> Results:
     """Computes what is not in the folder yet, and returns all of it.
 
     market, amounts (a,), calendar: the simulated market. seed: the first of `settings.seeds`.
     folder: results and policies, one file each; a run that was stopped goes on from there.
-    say: is told of each result as it comes.
+    say: is told of each result as it comes. keep: is given what there is so far, with each case
+    that took computing.
     Raises ConfigError for the name of a contender or estimator that there is not.
     """
     whole = list(cases(settings, market))
@@ -50,13 +53,17 @@ def run(
         ESTIMATORS.get(name)
     cells = Cells(folder / "cells")
     logs = Logs(settings, amounts, calendar, folder / "policies", say)
-    played = []
+    played: list[Played] = []
+    missing = settings.seeds * sum(len(case.contenders) for case in whole)
     for number in range(seed, seed + settings.seeds):
         scenes = _Scenes()
         for case in whole:
             world = _world(settings, amounts, calendar, case, number)
             workshop = logs.workshop(case.market, case.log_users, number)
+            computed = cells.computed
             played += list(_case(case, world, cells, scenes, workshop, say))
+            if keep is not None and cells.computed > computed:
+                keep(Results(settings, played, [], missing - len(played)))
     world = _world(settings, amounts, calendar, whole[0], seed)
     targets = _targets(settings, logs, whole[0], world)
     judged = judge_estimators(settings.ope, world, targets, cells, say)

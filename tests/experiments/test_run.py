@@ -1,5 +1,6 @@
 """The run: resumable, the same for the same seed, and its page."""
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -69,6 +70,32 @@ def test_a_run_that_lost_a_result_makes_that_one_alone_and_the_same(
     again, said = go(folder)
     assert again == results
     assert len([line for line in said if "retention" in line]) == 1
+
+
+def test_a_run_cut_short_has_a_page_of_what_there_is(
+    kept: tuple[Path, Results], tmp_path: Path
+) -> None:
+    folder, results = kept
+    next(folder.rglob("exact_filter-0-*.json")).unlink()
+    pages: list[str] = []
+
+    def keep(found: Results) -> None:
+        pages.append(write_page(found, tmp_path / "results.md", "bcrlsp experiment").read_text())
+
+    run(
+        SMALL,
+        MarketSettings(),
+        amounts=AMOUNTS,
+        calendar=CALENDAR,
+        seed=0,
+        folder=folder,
+        say=lambda line: None,
+        keep=keep,
+    )
+    assert len(pages) == 1
+    said = re.search(r"not finished: (\d+) of (\d+) scores are there", pages[0])
+    assert said is not None
+    assert 0 < int(said[1]) < int(said[2]) == len(results.played)
 
 
 def test_what_two_studies_share_is_played_once(kept: tuple[Path, Results]) -> None:
