@@ -16,7 +16,7 @@ from bcrlsp.experiments.rollout import play_scene
 from bcrlsp.experiments.scene import Scene, World
 from bcrlsp.experiments.scoring import Judge, Score
 from bcrlsp.experiments.settings import Settings
-from bcrlsp.experiments.studies import Case, cases
+from bcrlsp.experiments.studies import COMPARISON, DAILY, Case, cases
 from bcrlsp.experiments.targets import Target, near_the_log, of_policy
 from bcrlsp.experiments.training import Logs, LogWorkshop
 from bcrlsp.market.settings import Settings as MarketSettings
@@ -55,19 +55,26 @@ def run(
     logs = Logs(settings, amounts, calendar, folder / "policies", say)
     played: list[Played] = []
     missing = settings.seeds * sum(len(case.contenders) for case in whole)
-    for number in range(seed, seed + settings.seeds):
-        scenes = _Scenes()
-        for case in whole:
-            world = _world(settings, amounts, calendar, case, number)
-            workshop = logs.workshop(case.market, case.log_users, number)
-            computed = cells.computed
-            played += list(_case(case, world, cells, scenes, workshop, say))
-            if keep is not None and cells.computed > computed:
-                keep(Results(settings, played, [], missing - len(played)))
+    # The comparison with every seed comes before the sweeps: a run cut short is worth most so.
+    for group in _by_weight(whole):
+        for number in range(seed, seed + settings.seeds):
+            scenes = _Scenes()
+            for case in group:
+                world = _world(settings, amounts, calendar, case, number)
+                workshop = logs.workshop(case.market, case.log_users, number)
+                computed = cells.computed
+                played += list(_case(case, world, cells, scenes, workshop, say))
+                if keep is not None and cells.computed > computed:
+                    keep(Results(settings, played, [], missing - len(played)))
     world = _world(settings, amounts, calendar, whole[0], seed)
     targets = _targets(settings, logs, whole[0], world)
     judged = judge_estimators(settings.ope, world, targets, cells, say)
     return Results(settings, played, judged)
+
+
+def _by_weight(whole: list[Case]) -> tuple[list[Case], list[Case]]:
+    main = [case for case in whole if case.study in (COMPARISON, DAILY)]
+    return main, [case for case in whole if case not in main]
 
 
 def _world(
