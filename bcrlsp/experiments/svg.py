@@ -30,7 +30,8 @@ class Axis:
         low, high, at = (self.low, self.high, value)
         if self.log:
             low, high, at = math.log(low), math.log(high), math.log(at)
-        return (at - low) / (high - low)
+        # A range of one value, as of a sweep that has just begun, is all in the middle.
+        return (at - low) / (high - low) if high > low else 0.5
 
 
 @dataclass
