@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from bcrlsp.allocation.blocks import Users
 from bcrlsp.allocation.program import Program
@@ -49,12 +48,7 @@ def build_core(
     user, level = np.nonzero(wanted)
     weights = rows.weights(users.cost)
     more = weights[user, :, level] - weights[user, :, base[user]]
-    member = rows.sparse_member()[users.code[user]]
-    use = sparse.csr_matrix((len(user), len(rows)))
-    for p in range(len(rows.alpha)):
-        mine = sparse.diags_array((rows.pattern == p).astype(np.float64))
-        use = use + sparse.diags_array(more[:, p]) @ member @ mine
     before = base[user]
     net = score[user, level] - score[user, before]
-    program = Program(len(users), user, net, sparse.csr_matrix(use), 1.0 / share)
+    program = Program.of(rows, users.code, user, net, more, 1.0 / share)
     return Core(users, base, level, merit[user, level] - merit[user, before], share, program)

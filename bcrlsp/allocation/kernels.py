@@ -128,6 +128,7 @@ def inspect_block(value, cost):  # type: ignore[no-untyped-def]
     problem: 0 none, 1 value not finite, 2 cost not finite or below 0, 3 no allowed level.
     """
     top_value, top_cost, grid = 0.0, 0.0, 1023
+    steps_a_unit = np.ldexp(1.0, -grid)
     for i in range(value.shape[0]):
         allowed = False
         for a in range(value.shape[1]):
@@ -141,11 +142,10 @@ def inspect_block(value, cost):  # type: ignore[no-untyped-def]
                 return 2, i, a, top_value, top_cost, grid
             top_value = max(top_value, abs(v))
             top_cost = max(top_cost, c)
-            if c > 0.0:
-                steps = np.ldexp(c, -grid)
-                while grid > -1000 and np.floor(steps) != steps:
+            if np.floor(c * steps_a_unit) != c * steps_a_unit:
+                while grid > -1000 and np.floor(np.ldexp(c, -grid)) != np.ldexp(c, -grid):
                     grid -= 1
-                    steps = np.ldexp(c, -grid)
+                steps_a_unit = np.ldexp(1.0, -grid)
         if not allowed:
             return 3, i, 0, top_value, top_cost, grid
     return 0, 0, 0, top_value, top_cost, grid

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from bcrlsp.allocation.blocks import Query, Source, Users
 from bcrlsp.allocation.core import Core, build_core
+from bcrlsp.allocation.hulls import solve_hulls
 from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.program import Program, ProgramSolution, solve_program
+from bcrlsp.allocation.program import Program, ProgramSolution
 from bcrlsp.allocation.rows import FloatArray, Rows
+from bcrlsp.allocation.simplex import Box, solve_program
 from bcrlsp.allocation.tiers import build_tiers
 
 # Standard errors that a sampled budget is moved by to see how far its price may be off.
@@ -97,9 +99,9 @@ class Local:
 
     def keeps(self, solution: ProgramSolution) -> bool:
         """Whether a solution of the core's program keeps every row."""
-        use = self.core.program.use
-        size = np.maximum(np.abs(self.room), abs(use).sum(axis=0))
-        return bool(np.all(solution.x @ use <= self.room + 1e-9 * size))
+        program = self.core.program
+        size = np.maximum(np.abs(self.room), program.sized(np.ones_like(solution.x), 1))
+        return bool(np.all(program.used(solution.x) <= self.room + 1e-9 * size))
 
     def gap(self, solution: ProgramSolution) -> float:
         """How far a solution of the core's program is from the dual function, relative.
@@ -121,8 +123,9 @@ class Local:
 
     def solve(self, program: Program, moved: FloatArray | float = 0.0) -> ProgramSolution:
         """A program with the room moved by `moved` (k,), prices inside the box."""
-        give = 0.0 if self.exact else _GIVE
-        return solve_program(program, self.room + moved, self.plan.centre, self.row_box(), give)
+        box = Box(self.plan.centre, self.row_box(), 0.0 if self.exact else _GIVE)
+        one = len(self.rows) and len(self.rows.alpha) == 1
+        return (solve_hulls if one else solve_program)(program, self.room + moved, box)
 
     def row_box(self) -> FloatArray:
         """(k,) the widest box of a row's groups."""
@@ -143,9 +146,8 @@ class Local:
         program, share = self.core.program, self.plan.share
         if not len(solution.x):
             return np.zeros_like(self.plan.box)
-        moved = np.minimum(solution.x * share, 1.0) @ program.use.multiply(program.use)
-        step = abs(program.use).max(axis=0).toarray().ravel()
-        deviation = (_DEVIATIONS * np.sqrt((1.0 - share) * np.asarray(moved)) + step) / share
+        moved = program.sized(np.minimum(solution.x * share, 1.0), 2)
+        deviation = (_DEVIATIONS * np.sqrt((1.0 - share) * moved) + program.largest) / share
         off = [
             np.abs(
                 self.met(self.solve(program, sign * deviation).prices) - self.met(solution.prices)

@@ -14,16 +14,13 @@ half-width. The rows' duals are the prices' distance from the centre.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import linprog
 
-from bcrlsp.allocation.rows import FloatArray
-
-_TOLERANCE = 1e-9
-_TRADED = 1e-6
+from bcrlsp.allocation.rows import FloatArray, Rows
 
 
 class NoFeasiblePoint(Exception):
@@ -32,17 +29,71 @@ class NoFeasiblePoint(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """All arrays are over variables j and rows k.
+    """All arrays are over variables j, which lie in the order of their cells, rows k, patterns p.
 
     cells: how many. cell: (j,) whose variable. net: (j,) gain less what the centre's prices take,
-    jitter included. use: (j, k) sparse, sign * consumption. most: of a cell's variables together.
+    jitter included. weight: (j, p) change of what a row of the pattern counts. member: (cells, k)
+    sparse, sign of each row that counts the cell. pattern: (k,). most: of a cell's variables
+    together.
     """
 
     cells: int
     cell: NDArray[np.int64]
     net: FloatArray
-    use: sparse.csr_matrix
+    weight: FloatArray
+    member: sparse.csr_matrix
+    pattern: NDArray[np.int64]
     most: float
+
+    @classmethod
+    def of(
+        cls,
+        rows: Rows,
+        groups: NDArray[np.integer],
+        cell: NDArray[np.int64],
+        net: FloatArray,
+        weight: FloatArray,
+        most: float,
+    ) -> "Program":
+        """The program of cells in these (cells,) groups."""
+        member = rows.sparse_member()[groups]
+        return cls(len(groups), cell, net, weight, member, rows.pattern, most)
+
+    @cached_property
+    def use(self) -> sparse.csr_matrix:
+        """(j, k) sparse, sign * consumption."""
+        mine = self.member[self.cell]
+        use = sparse.csr_matrix(mine.shape)
+        for p in range(self.weight.shape[1]):
+            here = sparse.diags_array((self.pattern == p).astype(np.float64))
+            use = use + sparse.diags_array(self.weight[:, p]) @ mine @ here
+        return sparse.csr_matrix(use)
+
+    @cached_property
+    def largest(self) -> FloatArray:
+        """(k,) the largest consumption of a variable of each row, either way."""
+        by_cell = np.zeros((self.cells, self.weight.shape[1]))
+        if len(self.cell):
+            starts = np.flatnonzero(np.r_[True, self.cell[1:] != self.cell[:-1]])
+            by_cell[self.cell[starts]] = np.maximum.reduceat(np.abs(self.weight), starts, axis=0)
+        entries = self.member.tocoo()
+        found = np.zeros(len(self.pattern))
+        np.maximum.at(found, entries.col, by_cell[entries.row, self.pattern[entries.col]])
+        return found
+
+    def used(self, x: FloatArray) -> FloatArray:
+        """(k,) sign * consumption of x (j,)."""
+        return self._by_row(self.member, x[:, None] * self.weight)
+
+    def sized(self, x: FloatArray, power: int) -> FloatArray:
+        """(k,) the sum of x (j,) times a power of the size of each consumption."""
+        return self._by_row(abs(self.member), x[:, None] * np.abs(self.weight) ** power)
+
+    def _by_row(self, member: sparse.csr_matrix, amounts: FloatArray) -> FloatArray:
+        by_cell = np.zeros((self.cells, amounts.shape[1]))
+        for p in range(amounts.shape[1]):
+            by_cell[:, p] = np.bincount(self.cell, amounts[:, p], self.cells)
+        return np.asarray((member.T @ by_cell)[np.arange(len(self.pattern)), self.pattern])
 
 
 @dataclass(frozen=True)
@@ -55,74 +106,3 @@ class ProgramSolution:
     x: FloatArray
     prices: FloatArray
     clipped: NDArray[np.bool_]
-
-
-def solve_program(
-    program: Program, room: FloatArray, centre: FloatArray, box: FloatArray, give: float = 0.0
-) -> ProgramSolution:
-    """room: (k,) what the centre's choices leave of each row. centre, box: (k,) prices and their
-    half-widths.
-
-    An infinite half-width sets no bound. give: steps of room a row may leave or take at the
-    centre's price. It stands for a small cost of every price's distance from the centre, so that
-    of many optimal prices the nearest are found (du Merle, Villeneuve, Desrosiers, Hansen 1999).
-    Raises NoFeasiblePoint.
-    """
-    count, rows = program.use.shape
-    if rows == 0:
-        return ProgramSolution(np.zeros(count), np.zeros(0), np.zeros(0, dtype=bool))
-    size = np.ones(rows)
-    if count:
-        largest = abs(program.use).max(axis=0).toarray().ravel()
-        size = np.where(largest > 0.0, largest, 1.0)
-    bounded = np.flatnonzero(np.isfinite(box))
-    more = box[bounded] * size[bounded]
-    less = np.minimum(np.where(np.isfinite(box), box, np.inf), centre) * size
-    big = max(float(np.abs(program.net).max(initial=0.0)), float(more.max(initial=0.0))) or 1.0
-    equal = sparse.hstack(
-        [
-            (program.use @ sparse.diags_array(1.0 / size)).T,
-            sparse.eye_array(rows),
-            -sparse.eye_array(rows, format="csc")[:, bounded],
-            *([sparse.eye_array(rows), -sparse.eye_array(rows)] if give else []),
-        ],
-        format="csc",
-    )
-    bounds = np.zeros((equal.shape[1], 2))
-    bounds[:, 1] = np.inf
-    bounds[:count, 1] = program.most
-    bounds[count + rows + len(bounded) :, 1] = give
-    once = _once(program, equal.shape[1])
-    found = linprog(
-        np.concatenate([-program.net, less, more, np.zeros(2 * rows if give else 0)]) / big,
-        A_ub=once,
-        b_ub=None if once is None else np.full(once.shape[0], program.most),
-        A_eq=equal,
-        b_eq=room / size,
-        bounds=bounds,
-        method="highs-ds",
-        options={
-            "primal_feasibility_tolerance": _TOLERANCE,
-            "dual_feasibility_tolerance": _TOLERANCE,
-        },
-    )
-    if found.status != 0:
-        raise NoFeasiblePoint
-    prices = np.maximum(centre - found.eqlin.marginals * big / size, 0.0)
-    sold = (found.x[count : count + rows] > _TRADED) & (box < centre)
-    bought = np.zeros(rows, dtype=bool)
-    bought[bounded] = found.x[count + rows : count + rows + len(bounded)] > _TRADED
-    return ProgramSolution(found.x[:count], prices, sold | bought)
-
-
-def _once(program: Program, columns: int) -> sparse.csr_matrix | None:
-    """One row for each cell with several variables."""
-    several = np.flatnonzero(np.bincount(program.cell, minlength=program.cells) > 1)
-    if len(several) == 0:
-        return None
-    number = np.full(program.cells, -1)
-    number[several] = np.arange(len(several))
-    mine = np.flatnonzero(number[program.cell] >= 0)
-    return sparse.csr_matrix(
-        (np.ones(len(mine)), (number[program.cell[mine]], mine)), shape=(len(several), columns)
-    )

@@ -6,7 +6,6 @@ make. Nothing is sampled, so that one pass narrows a price down to the distance 
 """
 
 import numpy as np
-from scipy import sparse
 from scipy.stats import qmc
 
 from bcrlsp.allocation.blocks import Answer
@@ -52,10 +51,6 @@ def build_tiers(
     used = cost @ rows.alpha.T + count @ rows.beta.T
     met = rows.by_pattern(rows.sign * centre)[group]
     net = gain - np.einsum("cp,cjp->cj", met, used)
-    member = rows.sparse_member()[np.repeat(group, tries)]
-    use = sparse.csr_matrix((cells * tries, len(rows)))
-    for p in range(len(rows.alpha)):
-        mine = sparse.diags_array((rows.pattern == p).astype(np.float64))
-        use = use + sparse.diags_array(used[:, :, p].ravel()) @ member @ mine
     cell = np.repeat(np.arange(cells), tries)
-    return Program(cells, cell, net.ravel(), sparse.csr_matrix(use), 1.0)
+    each: FloatArray = used.reshape(cells * tries, -1)
+    return Program.of(rows, group, cell, net.ravel(), each, 1.0)
