@@ -16,6 +16,8 @@ from bcrlsp.allocation import kernels
 from bcrlsp.allocation.fixed import Units
 from bcrlsp.allocation.rows import FloatArray, Tables
 
+_FEW = 10_000
+
 
 @dataclass(frozen=True)
 class Block:
@@ -93,7 +95,8 @@ class Query:
 
     weight: of the value in a score. tables: prices. units: of the sums.
     box: (g, p) half-widths of the prices by pattern; alpha, beta: the patterns (see rows.Rows).
-    tries: (j, p) in [-1, 1], other prices to try on the near users, as parts of the box.
+    tries: (j, p) in [-1, 1], other prices to try on the near users, as parts of the box; of one
+    pattern, rising.
     split: whether what they choose is told apart by their level at the centre.
     salt, share: which part of the near users to bring along. most: none of a block where they are
     more than that.
@@ -177,26 +180,33 @@ class Source(Protocol):
 def scan(block: Block, query: Query, number: int) -> Answer:
     """The answer of one block, whose number is noted with the near users."""
     groups, levels = query.tables.cost.shape
-    threads, tries = numba.get_num_threads(), len(query.tries)
-    steps = query.tries[:, None, :] * query.box
+    threads, tries = _threads(len(block)), len(query.tries)
+    along = query.tries.shape[1] == 1
+    steps = query.tries[: 1 if along else None, None, :] * query.box
     sums = np.zeros((threads, 4, groups, levels), dtype=np.int64)
     cells = groups * levels if query.split else groups
     tried = np.zeros((threads, tries + 1 if tries else 0, 4, cells, levels), dtype=np.int64)
     ratios = np.zeros((threads, kernels.RATIO_BINS), dtype=np.int64)
     near = np.zeros(len(block), dtype=np.bool_)
-    kernels.scan_block(
+    given = (
         block.value, block.cost, block.code, block.hashes,
         query.weight, query.tables.cost, query.tables.count,
         1.0 / query.units.value, 1.0 / query.units.cost,
-        query.box, query.alpha, query.beta,
+        query.box, query.alpha, query.beta, query.tries,
         query.tables.cost + steps @ query.alpha, query.tables.count + steps @ query.beta,
-        query.split, np.uint64(query.salt), kernels.share_threshold(query.share),
-        sums, tried, ratios, near,
+        along, query.split, np.uint64(query.salt), kernels.share_threshold(query.share),
     )  # fmt: skip
+    if threads == 1:
+        kernels.scan_rows(*given, 0, len(block), sums[0], tried[0], ratios[0], near)
+    else:
+        kernels.scan_block(*given, threads, sums, tried, ratios, near)
+    added = tried.sum(axis=0)
+    if along and tries:
+        added[:-1] = np.cumsum(added[:-1], axis=0)
     if np.count_nonzero(near) > query.most:
         near[:] = False
     users = Users.take(block, near, number)
-    return Answer(sums.sum(axis=0), tried.sum(axis=0), ratios.sum(axis=0), users)
+    return Answer(sums.sum(axis=0), added, ratios.sum(axis=0), users)
 
 
 def sums_of(
@@ -221,11 +231,20 @@ def sums_of(
 def choose(block: Block, weight: float, tables: Tables) -> NDArray[np.int16]:
     """(n,) best level of each user of a block."""
     levels = np.empty(len(block), dtype=np.int16)
-    kernels.choose_block(
-        block.value, block.cost, block.code, block.hashes,
-        weight, tables.cost, tables.count, numba.get_num_threads(), levels,
+    given = (
+        block.value, block.cost, block.code, block.hashes, weight, tables.cost, tables.count
     )  # fmt: skip
+    threads = _threads(len(block))
+    if threads == 1:
+        kernels.choose_rows(*given, 0, len(block), levels)
+    else:
+        kernels.choose_block(*given, threads, levels)
     return levels
+
+
+def _threads(users: int) -> int:
+    """Threads for a block: waking the others costs more than a few users do."""
+    return int(numba.get_num_threads()) if users > _FEW else 1
 
 
 class ArraySource:

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from bcrlsp.allocation.accounts import Accounts
 from bcrlsp.allocation.blocks import Source, Users
-from bcrlsp.allocation.exchange import exchange
 from bcrlsp.allocation.objective import Objective
+from bcrlsp.allocation.polish import polish
 from bcrlsp.allocation.rounding import (
     NoIntegralPoint,
-    fill_levels,
     largest_part,
     moves_of,
     round_levels,
@@ -58,8 +57,9 @@ def decide(source: Source, rows: Rows, objective: Objective, found: Found) -> De
             if len(users) == source.users:
                 break
         else:
-            improve = partial(exchange, moves, users.code, prices=found.solution.prices)
-            levels = fill_levels(moves, levels, slack_of, improve)
+            counted = rows.users.astype(np.float64)
+            prices = found.solution.prices
+            levels = polish(moves, users.code, levels, slack_of, prices, counted)
             return Decided(users, base, levels, accounts)
     raise none or NoIntegralPoint(0, 0.0)
 

@@ -23,8 +23,14 @@ def exchange(
     levels: NDArray[np.int16],
     slack: FloatArray,
     prices: FloatArray,
-) -> NDArray[np.int16]:
-    """(m,) levels after the pairs that gain. slack: (k,) of `levels`. prices: (k,) of the rows."""
+    narrow: FloatArray | None = None,
+) -> tuple[NDArray[np.int16], FloatArray]:
+    """(m,) levels after the pairs that gain, and the (k,) room that they leave.
+
+    code: (m,) groups. slack: (k,) of `levels`. prices: (k,) of the rows. narrow: None to keep all
+    rows; else (k,) how many users each counts: of a group's rows the narrowest is kept alone, and
+    what the others would lose or gain is priced.
+    """
     levels, slack = levels.copy(), slack.copy()
     price = np.where(moves.row >= 0, prices[moves.row], 0.0)
     score = moves.merit - np.einsum("mar,mr->ma", moves.use, price)
@@ -34,23 +40,58 @@ def exchange(
     for users in np.split(order, starts[1:]):
         rows = moves.row[users[0]] if len(users) else np.zeros(0, dtype=np.int64)
         rows = rows[rows >= 0]
-        for _ in range(_ROUNDS):
-            chosen = levels[users]
-            here = np.arange(len(users))
-            lost = score[users, chosen][:, None] - score[users]
-            lost[here, chosen] = np.inf
-            nearest = np.argsort(lost, axis=None, kind="stable")[:count]
-            nearest = nearest[np.isfinite(lost.ravel()[nearest])]
-            i, a = np.divmod(nearest, lost.shape[1])
-            gain = moves.merit[users[i], a] - moves.merit[users[i], chosen[i]]
-            use = moves.use[users[i], a] - moves.use[users[i], chosen[i]]
-            first, second = _best_pair(gain, use[:, : len(rows)], i, slack[rows])
-            if first < 0:
-                break
-            for move in (first, second):
-                levels[users[i[move]]] = a[move]
-                slack[rows] -= use[move, : len(rows)]
-    return levels
+        if not len(rows):
+            continue
+        kept = np.arange(len(rows)) if narrow is None else np.array([np.argmin(narrow[rows])])
+        others = np.setdiff1d(np.arange(len(rows)), kept)
+        reach = 2.0 * np.abs(moves.use[users][:, :, : len(rows)]).max(axis=(0, 1))
+        # A row with room for any pair is none to look at.
+        tight = kept[slack[rows[kept]] < 2.0 * reach[kept]]
+        merit = moves.merit[users] - moves.use[users][:, :, others] @ prices[rows[others]]
+        _exchange(
+            merit, moves.use[users][:, :, : len(rows)], score[users], levels, users, slack,
+            rows, tight, count,
+        )  # fmt: skip
+    return levels, slack
+
+
+def _exchange(
+    merit: FloatArray,
+    use: FloatArray,
+    score: FloatArray,
+    levels: NDArray[np.int16],
+    users: NDArray[np.int64],
+    slack: FloatArray,
+    rows: NDArray[np.int64],
+    tight: NDArray[np.int64],
+    count: int,
+) -> None:
+    """Moves pairs of one group's users until none gains; changes levels and slack."""
+    here = np.arange(len(users))
+    for _ in range(_ROUNDS):
+        chosen = levels[users]
+        lost = score[here, chosen][:, None] - score
+        lost[here, chosen] = np.inf
+        flat = lost.ravel()
+        nearest = np.flatnonzero(np.isfinite(flat))
+        if len(tight) != 1 and len(nearest) > count:
+            nearest = nearest[np.argpartition(flat[nearest], count - 1)[:count]]
+            nearest.sort()
+        i, a = np.divmod(nearest, lost.shape[1])
+        gain = merit[i, a] - merit[i, chosen[i]]
+        used = use[i, a] - use[i, chosen[i]]
+        if len(tight) == 1:
+            row = tight[0]
+            order = np.argsort(used[:, row], kind="stable")
+            pair = _best_sorted(gain[order], used[order, row], i[order], slack[rows[row]])
+            pair = tuple(order[list(pair)]) if pair[0] >= 0 else pair
+        else:
+            pair = _best_pair(gain, used[:, tight], i, slack[rows[tight]])
+        if pair[0] < 0:
+            return
+        for move in set(pair):
+            levels[users[i[move]]] = a[move]
+            slack[rows] -= used[move]
 
 
 @numba.njit(cache=True)
@@ -66,4 +107,37 @@ def _best_pair(gain, use, user, slack):  # type: ignore[no-untyped-def]
                 fits = fits and use[x, r] + use[y, r] <= slack[r]
             if fits:
                 best, first, second = gain[x] + gain[y], x, y
+    return first, second
+
+
+@numba.njit(cache=True)
+def _best_sorted(gain, use, user, room):  # type: ignore[no-untyped-def]
+    """As _best_pair in one row, moves in rising order of use; the same move twice is a single one.
+
+    For each move the best partner is among the first moves, up to where the pair no longer fits:
+    the best of these and the best of another user than that one's are all that is asked for.
+    """
+    size = len(gain)
+    one, two = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    top, other = 0, -1
+    for x in range(size):
+        if gain[x] > gain[top]:
+            if user[x] != user[top]:
+                other = top
+            top = x
+        elif user[x] != user[top] and (other < 0 or gain[x] > gain[other]):
+            other = x
+        one[x], two[x] = top, other
+    best, first, second = 0.0, -1, -1
+    last = size - 1
+    for x in range(size):
+        if use[x] <= room and gain[x] > best:
+            best, first, second = gain[x], x, x
+        while last >= 0 and use[x] + use[last] > room:
+            last -= 1
+        if last < 0:
+            break
+        y = one[last] if user[one[last]] != user[x] else two[last]
+        if y >= 0 and user[y] != user[x] and gain[x] + gain[y] > best:
+            best, first, second = gain[x] + gain[y], x, y
     return first, second

@@ -18,6 +18,8 @@ from bcrlsp.allocation.program import NoFeasiblePoint, Program, ProgramSolution
 from bcrlsp.allocation.rows import FloatArray
 from bcrlsp.allocation.simplex import TRADED, Box, simplex
 
+_SIFTED = 1500
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -50,9 +52,8 @@ def solve_hulls(program: Program, room: FloatArray, box: Box) -> ProgramSolution
     taken = np.where(slope > up[steps.cell], most, 0.0)
     free = np.flatnonzero((slope <= up[steps.cell]) & (slope >= -down[steps.cell]))
     left = left - member.T @ np.bincount(steps.cell, taken * steps.use, program.cells)
-    mine = member[steps.cell[free]]
     if alone:
-        free = free[np.diff(mine.indptr) > 0]
+        free = free[np.diff(member.indptr)[steps.cell[free]] > 0]
         free = free[np.argsort(-slope[free], kind="stable")]
         given = box.give * float(size[0])
         ends = float(box.width[0]), float(box.below[0])
@@ -66,16 +67,52 @@ def solve_hulls(program: Program, room: FloatArray, box: Box) -> ProgramSolution
         prices = np.maximum(box.centre + moved, 0.0)
         clipped = np.array([over > 0 or (over < 0 and box.width[0] < box.centre[0])])
     else:
-        use = sparse.diags_array(steps.use[free]) @ mine
-        part = simplex(
-            steps.gain[free], sparse.csr_matrix(use), np.full(len(free), most), None, most,
-            left, size, box,
-        )  # fmt: skip
-        taken[free] = part.x
-        prices, clipped = part.prices, part.clipped
+        prices, clipped = _sift(program, steps, slope, free, taken, left, size, box)
     x = np.zeros(len(program.net))
     _corners(steps.at, steps.cell, steps.use, steps.to, taken, most, x)
     return ProgramSolution(x, prices, clipped)
+
+
+def _sift(
+    program: Program,
+    steps: Steps,
+    slope: FloatArray,
+    free: NDArray[np.int64],
+    taken: FloatArray,
+    left: FloatArray,
+    size: FloatArray,
+    box: Box,
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Prices and where they are clipped; fills the part taken of the free steps.
+
+    The program of the steps nearest to the centre's prices; the others are taken or not as there.
+    Those that the prices found say otherwise of come in, until there are none.
+    """
+    member, most = program.member[steps.cell[free]], program.most
+    along, use = slope[free], steps.use[free]
+    asked = np.ones(len(free), dtype=bool)
+    if len(free) > _SIFTED:
+        asked = np.abs(along) <= np.partition(np.abs(along), _SIFTED)[_SIFTED]
+    while True:
+        taken[free] = np.where(along > 0.0, most, 0.0)
+        rest = np.where(asked, 0.0, taken[free]) * use
+        try:
+            part = simplex(
+                steps.gain[free[asked]],
+                sparse.csr_matrix(sparse.diags_array(use[asked]) @ member[asked]),
+                np.full(int(asked.sum()), most), None, most, left - member.T @ rest, size, box,
+            )  # fmt: skip
+        except NoFeasiblePoint:
+            if asked.all():
+                raise
+            asked[:] = True
+            continue
+        taken[free[asked]] = part.x
+        moved = member @ (part.prices - box.centre)
+        wrong = ~asked & ((along > 0.0) != (along > moved))
+        if not wrong.any():
+            return part.prices, part.clipped
+        asked |= wrong
 
 
 def steps_of(program: Program, sign: FloatArray) -> Steps:

@@ -44,81 +44,143 @@ def _score(value, cost, i, g, weight, damp, price_cost, price_count, score):  # 
     return best
 
 
+@numba.njit(cache=True, inline="always")
+def _add(sums, value, cost, i, cell, a, h, per_value, per_cost, times):  # type: ignore[no-untyped-def]
+    v = np.float64(value[i, a]) * per_value
+    sums[0, cell, a] += times * np.int64(np.rint(v))
+    sums[1, cell, a] += times * np.int64(np.ceil(np.float64(cost[i, a]) * per_cost))
+    sums[2, cell, a] += times
+    sums[3, cell, a] += times * np.int64(np.rint(v * h))
+
+
+@numba.njit(cache=True)
+def _walk(  # type: ignore[no-untyped-def]
+    value, cost, i, g, cell, h, weight, damp, box, alpha, beta, tries, try_cost, try_count,
+    per_value, per_cost, tried, score,
+):  # fmt: skip
+    """Adds user i's choices along rising prices to tried, as differences from try to try.
+
+    From the choice at the lowest price on, the next is the cheaper level that overtakes it first.
+    """
+    a = _score(value, cost, i, g, weight, damp, try_cost[0], try_count[0], score)
+    _add(tried[0], value, cost, i, cell, a, h, per_value, per_cost, 1)
+    while True:
+        used = alpha[0, a] * cost[i, a] + beta[0, a]
+        rise, least, after = np.inf, used, -1
+        for c in range(len(score)):
+            uses = alpha[0, c] * cost[i, c] + beta[0, c]
+            if uses < used and score[c] > -np.inf:
+                here = (score[a] - score[c]) / (damp * (used - uses))
+                if here < rise or (here == rise and uses < least):
+                    rise, least, after = here, uses, c
+        if after < 0:
+            return
+        j = np.searchsorted(tries[:, 0], tries[0, 0] + rise / box[g, 0])
+        if j >= len(tries):
+            return
+        _add(tried[j], value, cost, i, cell, a, h, per_value, per_cost, -1)
+        _add(tried[j], value, cost, i, cell, after, h, per_value, per_cost, 1)
+        a = after
+
+
+@numba.njit(cache=True)
+def scan_rows(  # type: ignore[no-untyped-def]
+    value, cost, code, hashes, weight, price_cost, price_count, per_value, per_cost,
+    box, alpha, beta, tries, try_cost, try_count, along, split, salt, threshold,
+    start, stop, sums, tried, ratios, near,
+):  # fmt: skip
+    """Sums of the best choices of rows start to stop, and who is close to choosing otherwise.
+
+    sums: (4, g, a) int64, adds up value, cost (in units), users and value * h (in units) by chosen
+    level.
+    box: (g, p) half-width of the prices by pattern. A user is near when some price in the box
+    changes the choice: score lost <= Σ_p box * |change of w_p|; its ratio is the smallest of
+    lost / that sum. ratios: (bins,) int64 counts ratios in (2^-(j+1), 2^-j].
+    tries: (j, p) other prices, as parts of the box; try_cost, try_count: (j, g, a) their tables.
+    tried: (j + 1, 4, cells, a) as sums, of the near users alone, at each of these and last at the
+    centre; a cell is a group or, with split, a group and the level at the centre. along: the tries
+    are rising prices of one pattern, the first has a table alone, and tried holds what each adds to
+    the one before.
+    near: (n,) bool, set for the near users whose salted hash is below threshold.
+    """
+    levels, count = value.shape[1], len(tries)
+    score = np.empty(levels)
+    for i in range(start, stop):
+        g = code[i]
+        h = np.float64(_mix(hashes[i]) >> np.uint64(11)) * 2.0**-53
+        damp = 1.0 - JITTER * h
+        b = _score(value, cost, i, g, weight, damp, price_cost, price_count, score)
+        _add(sums, value, cost, i, g, b, h, per_value, per_cost, 1)
+        paid = np.float64(cost[i, b])
+        ratio = np.inf
+        for a in range(levels):
+            if a == b or score[a] == -np.inf:
+                continue
+            width = 0.0
+            for p in range(box.shape[1]):
+                before = alpha[p, b] * paid + beta[p, b]
+                width += box[g, p] * abs(alpha[p, a] * cost[i, a] + beta[p, a] - before)
+            lost = score[b] - score[a]
+            if lost <= width and width > 0.0:
+                ratio = min(ratio, lost / width)
+        if ratio <= 1.0:
+            j = len(ratios) - 1
+            if ratio > 0.0:
+                j = min(j, int(np.floor(-np.log2(ratio))))
+            ratios[j] += 1
+            near[i] = _mix(hashes[i] ^ salt) < threshold
+            cell = g * levels + b if split else g
+            if count:
+                _add(tried[count], value, cost, i, cell, b, h, per_value, per_cost, 1)
+            if along and count:
+                _walk(
+                    value, cost, i, g, cell, h, weight, damp, box, alpha, beta, tries, try_cost,
+                    try_count, per_value, per_cost, tried, score,
+                )  # fmt: skip
+                continue
+            for j in range(count):
+                a = _score(value, cost, i, g, weight, damp, try_cost[j], try_count[j], score)
+                _add(tried[j], value, cost, i, cell, a, h, per_value, per_cost, 1)
+
+
 @numba.njit(cache=True, parallel=True)
 def scan_block(  # type: ignore[no-untyped-def]
     value, cost, code, hashes, weight, price_cost, price_count, per_value, per_cost,
-    box, alpha, beta, try_cost, try_count, split, salt, threshold, sums, tried, ratios, near,
+    box, alpha, beta, tries, try_cost, try_count, along, split, salt, threshold,
+    threads, sums, tried, ratios, near,
 ):  # fmt: skip
-    """Sums of the best choices under one price table, and who is close to choosing otherwise.
-
-    sums: (threads, 4, g, a) int64, adds up value, cost (in units), users and value * h (in units)
-    by chosen level.
-    box: (g, p) half-width of the prices by pattern. A user is near when some price in the box
-    changes the choice: score lost <= Σ_p box * |change of w_p|; its ratio is the smallest of
-    lost / that sum. ratios: (threads, bins) int64 counts ratios in (2^-(j+1), 2^-j].
-    try_cost, try_count: (j, g, a) tables inside the box. tried: (threads, j + 1, 4, cells, a) as
-    sums, of the near users alone, at each of these and last at the centre; a cell is a group or,
-    with split, a group and the level at the centre.
-    near: (n,) bool, set for the near users whose salted hash is below threshold.
-    """
-    n, levels = value.shape
-    threads, tries = sums.shape[0], try_cost.shape[0]
+    """As scan_rows, of all rows: sums, tried and ratios have an entry a thread."""
+    n = value.shape[0]
     for t in numba.prange(threads):
-        score = np.empty(levels)
-        for i in range(n * t // threads, n * (t + 1) // threads):
-            g = code[i]
-            h = np.float64(_mix(hashes[i]) >> np.uint64(11)) * 2.0**-53
-            damp = 1.0 - JITTER * h
-            b = _score(value, cost, i, g, weight, damp, price_cost, price_count, score)
-            _add(sums[t], value, cost, i, g, b, h, per_value, per_cost)
-            paid = np.float64(cost[i, b])
-            ratio = np.inf
-            for a in range(levels):
-                if a == b or score[a] == -np.inf:
-                    continue
-                width = 0.0
-                for p in range(box.shape[1]):
-                    before = alpha[p, b] * paid + beta[p, b]
-                    width += box[g, p] * abs(alpha[p, a] * cost[i, a] + beta[p, a] - before)
-                lost = score[b] - score[a]
-                if lost <= width and width > 0.0:
-                    ratio = min(ratio, lost / width)
-            if ratio <= 1.0:
-                j = ratios.shape[1] - 1
-                if ratio > 0.0:
-                    j = min(j, int(np.floor(-np.log2(ratio))))
-                ratios[t, j] += 1
-                near[i] = _mix(hashes[i] ^ salt) < threshold
-                cell = g * levels + b if split else g
-                if tries:
-                    _add(tried[t, tries], value, cost, i, cell, b, h, per_value, per_cost)
-                for j in range(tries):
-                    a = _score(value, cost, i, g, weight, damp, try_cost[j], try_count[j], score)
-                    _add(tried[t, j], value, cost, i, cell, a, h, per_value, per_cost)
+        scan_rows(
+            value, cost, code, hashes, weight, price_cost, price_count, per_value, per_cost,
+            box, alpha, beta, tries, try_cost, try_count, along, split, salt, threshold,
+            n * t // threads, n * (t + 1) // threads, sums[t], tried[t], ratios[t], near,
+        )  # fmt: skip
 
 
-@numba.njit(cache=True, inline="always")
-def _add(sums, value, cost, i, cell, a, h, per_value, per_cost):  # type: ignore[no-untyped-def]
-    v = np.float64(value[i, a]) * per_value
-    sums[0, cell, a] += np.int64(np.rint(v))
-    sums[1, cell, a] += np.int64(np.ceil(np.float64(cost[i, a]) * per_cost))
-    sums[2, cell, a] += 1
-    sums[3, cell, a] += np.int64(np.rint(v * h))
+@numba.njit(cache=True)
+def choose_rows(  # type: ignore[no-untyped-def]
+    value, cost, code, hashes, weight, price_cost, price_count, start, stop, levels
+):
+    """levels: (n,) integer, filled with the best level of each user from start to stop."""
+    score = np.empty(value.shape[1])
+    for i in range(start, stop):
+        damp = 1.0 - JITTER * (np.float64(_mix(hashes[i]) >> np.uint64(11)) * 2.0**-53)
+        levels[i] = _score(value, cost, i, code[i], weight, damp, price_cost, price_count, score)
 
 
 @numba.njit(cache=True, parallel=True)
 def choose_block(  # type: ignore[no-untyped-def]
     value, cost, code, hashes, weight, price_cost, price_count, threads, levels
 ):
-    """levels: (n,) integer, filled with the best level of each user."""
+    """As choose_rows, of all rows."""
     n = value.shape[0]
     for t in numba.prange(threads):
-        score = np.empty(value.shape[1])
-        for i in range(n * t // threads, n * (t + 1) // threads):
-            damp = 1.0 - JITTER * (np.float64(_mix(hashes[i]) >> np.uint64(11)) * 2.0**-53)
-            levels[i] = _score(
-                value, cost, i, code[i], weight, damp, price_cost, price_count, score
-            )
+        choose_rows(
+            value, cost, code, hashes, weight, price_cost, price_count,
+            n * t // threads, n * (t + 1) // threads, levels,
+        )  # fmt: skip
 
 
 @numba.njit(cache=True)

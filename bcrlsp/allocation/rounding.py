@@ -19,7 +19,7 @@ from bcrlsp.allocation.blocks import Users
 from bcrlsp.allocation.core import Core
 from bcrlsp.allocation.rows import FloatArray, Rows
 
-_MOVES = 2000
+MOVES = 2000
 _ROUNDS = 4
 _INTEGER_USERS = 400
 
@@ -74,38 +74,17 @@ def round_levels(
     """
     levels = start.copy()
     slack = slack_of(levels)
-    size = _largest_use(moves, len(slack))
+    size = largest_use(moves, len(slack))
     for _ in range(_ROUNDS):
         if not np.any(slack < 0.0):
             break
-        if not _repair(moves.merit, moves.use, moves.row, slack, size, levels, _MOVES):
+        if not repair(moves.merit, moves.use, moves.row, slack, size, levels, MOVES):
             levels = _integer(moves, start, slack_of(start), size)
         # Moves sum up rounding errors: what counts is the exact slack of where they lead.
         slack = slack_of(levels)
     if np.any(slack < 0.0):
         worst = int(np.argmin(slack / size))
         raise NoIntegralPoint(worst, -float(slack[worst]))
-    return levels
-
-
-def fill_levels(
-    moves: Moves,
-    levels: NDArray[np.int16],
-    slack_of: Callable[[NDArray[np.int16]], FloatArray],
-    improve: Callable[[NDArray[np.int16], FloatArray], NDArray[np.int16]],
-) -> NDArray[np.int16]:
-    """(m,) levels that are worth more and keep every row as well.
-
-    levels: (m,) that keep every row. improve: (levels, room (k,)) -> levels, beyond single moves.
-    """
-    size = _largest_use(moves, len(slack_of(levels)))
-    for margin in (0.0, 1e-9):
-        fuller, slack = levels.copy(), slack_of(levels) - margin * size
-        _fill(moves.merit, moves.use, moves.row, slack, fuller, _MOVES)
-        fuller = improve(fuller, slack)
-        # Moves sum up rounding errors: they count only where the exact room is kept.
-        if not np.any(slack_of(fuller) < 0.0):
-            return fuller
     return levels
 
 
@@ -117,7 +96,7 @@ def largest_part(core: Core, x: FloatArray) -> NDArray[np.int16]:
     return np.asarray(np.argmax(part, axis=1), dtype=np.int16)
 
 
-def _largest_use(moves: Moves, rows: int) -> FloatArray:
+def largest_use(moves: Moves, rows: int) -> FloatArray:
     """(k,) the largest consumption of one user, 1 where there is none."""
     size = np.zeros(rows)
     for r in range(moves.row.shape[1]):
@@ -128,7 +107,7 @@ def _largest_use(moves: Moves, rows: int) -> FloatArray:
 
 
 @numba.njit(cache=True)
-def _repair(merit, use, row, slack, size, levels, most):  # type: ignore[no-untyped-def]
+def repair(merit, use, row, slack, size, levels, most):  # type: ignore[no-untyped-def]
     """Moves until no row is broken; False when no single move helps."""
     for _ in range(most):
         broken = False
@@ -165,7 +144,7 @@ def _repair(merit, use, row, slack, size, levels, most):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True)
-def _fill(merit, use, row, slack, levels, most):  # type: ignore[no-untyped-def]
+def fill(merit, use, row, slack, levels, most):  # type: ignore[no-untyped-def]
     """Takes the move of the largest gain that every row has room for, until there is none."""
     for _ in range(most):
         best, best_i, best_a = 0.0, -1, -1

@@ -86,20 +86,12 @@ class Rows:
 
         cost_sum: (g, a) in whole units of cost; count: (g, a) users. Both at the chosen levels.
         """
-        step = Fraction(unit)
+        step, counted = Fraction(unit), self.member.astype(np.int64)
+        # Units are such that the sum over all users is an int64 (fixed.units_of).
+        costs, counts = counted @ cost_sum, counted @ count
         used = []
-        for k in range(len(self)):
-            here = self.member[k]
-            # Sums of int64 may leave int64: Python's integers do not.
-            costs = cost_sum[here].astype(object).sum(axis=0)
-            counts = count[here].sum(axis=0)
-            total = Fraction(0)
-            for a in range(self.alpha.shape[1]):
-                alpha, beta = self.alpha[self.pattern[k], a], self.beta[self.pattern[k], a]
-                if alpha:
-                    total += Fraction(float(alpha)) * int(costs[a]) * step
-                if beta:
-                    total += Fraction(float(beta)) * int(counts[a])
+        for k, p in enumerate(self.pattern):
+            total = _weighted(self.alpha[p], costs[k]) * step + _weighted(self.beta[p], counts[k])
             used.append(total if self.sign[k] > 0 else -total)
         return used
 
@@ -171,6 +163,14 @@ def compile_rows(
         beta=np.array([w[1] for w in weights]).reshape(shape),
         sizes=np.asarray(sizes, dtype=np.int64),
     )
+
+
+def _weighted(weights: FloatArray, amounts: NDArray[np.int64]) -> Fraction:
+    """The exact sum of weights (a,) times whole amounts (a,)."""
+    total = Fraction(0)
+    for weight in set(weights.tolist()) - {0.0}:
+        total += Fraction(weight) * int(amounts[weights == weight].sum())
+    return total
 
 
 def check_budgets(budgets: Sequence[Budget]) -> None:

@@ -71,9 +71,16 @@ def search(
     shape = (len(source.sizes), len(rows.alpha))
     core_users = max(settings.core_users, min(_GROUP_USERS * shape[0], _GROUPS_USERS))
     most = 4 * core_users
-    if source.users <= settings.direct_users or len(rows) == 0:
+    direct = settings.direct_users
+    if len(rows.alpha) == 1:
+        # Where all rows count alike, the whole program of a sample is cheap (hulls.py).
+        direct = max(direct, settings.sample_users)
+    if source.users <= direct or len(rows) == 0:
+        if start is None and source.users > settings.direct_users:
+            start = _of_sample(source, rows, objective, settings, depth)[2]
         width = np.inf if len(rows) else 0.0
-        plan = Plan(np.zeros(len(rows)), np.full(shape, width), 1.0, none, depth)
+        centre = np.zeros(len(rows)) if start is None else start
+        plan = Plan(centre, np.full(shape, width), 1.0, none, depth)
         here = Local(source, rows, objective, plan, most)
         return _found(here, here.solve(here.core.program), 1)
     step = _price_scale(source, rows, objective)
@@ -102,7 +109,9 @@ def search(
         clipped = _clipped(here, solution)
         closed = here.exact and (not clipped.any() or here.gap(solution) <= settings.tolerance)
         if last or closed:
-            return _found(here, here.solve(here.core.program), number)
+            if program is not here.core.program:
+                solution = here.solve(here.core.program)
+            return _found(here, solution, number)
         last = number >= settings.max_passes
         plan = route.last(here) if last else route.after(here, solution, clipped)
 
@@ -138,17 +147,10 @@ def _from_sample(
     depth: int,
 ) -> tuple[FloatArray, FloatArray]:
     """Prices (k,) and box (g, p) from the optimum of a sample, for three sizes of the budgets."""
-    size = settings.sample_users
-    if source.users < 4 * size:
-        size = settings.direct_users
-    sample = ArraySource.of_sample(source.sample(size), source)
-    smaller = rows.scaled(sample.users / source.users, sample.sizes)
-    try:
-        middle = search(sample, smaller, objective, settings, depth=depth + 1)
-    except NoFeasiblePoint:
-        return np.zeros(len(rows)), rows.by_pattern(step)
-    deviation = _DEVIATIONS * _sampling_error(smaller, middle.answer, source)
-    centre = middle.solution.prices
+    sample, smaller, centre, answer = _of_sample(source, rows, objective, settings, depth)
+    if answer is None:
+        return centre, rows.by_pattern(step)
+    deviation = _DEVIATIONS * _sampling_error(smaller, answer, source)
     far = np.zeros(len(rows))
     for sign in (-1.0, 1.0):
         moved = replace(smaller, rhs=smaller.rhs + sign * deviation)
@@ -158,6 +160,22 @@ def _from_sample(
         except NoFeasiblePoint:
             far = np.maximum(far, step)
     return centre, rows.by_pattern(_MARGIN * far + 1e-9 * step)
+
+
+def _of_sample(
+    source: Source, rows: Rows, objective: Objective, settings: Settings, depth: int
+) -> tuple[ArraySource, Rows, FloatArray, Answer | None]:
+    """A sample, its rows, their optimal prices (k,) and the answer there: 0 and None without."""
+    size = settings.sample_users
+    if source.users < 4 * size:
+        size = settings.direct_users
+    sample = ArraySource.of_sample(source.sample(size), source)
+    smaller = rows.scaled(sample.users / source.users, sample.sizes)
+    try:
+        found = search(sample, smaller, objective, settings, depth=depth + 1)
+    except NoFeasiblePoint:
+        return sample, smaller, np.zeros(len(rows)), None
+    return sample, smaller, found.solution.prices, found.answer
 
 
 def _sampling_error(rows: Rows, answer: Answer, source: Source) -> FloatArray:

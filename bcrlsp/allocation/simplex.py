@@ -89,6 +89,8 @@ def simplex(
         options={
             "primal_feasibility_tolerance": _TOLERANCE,
             "dual_feasibility_tolerance": _TOLERANCE,
+            # Few rows, and no column that steps of hulls have not dropped already.
+            "presolve": once is not None,
         },
     )
     if found.status != 0:

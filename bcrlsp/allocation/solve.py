@@ -112,10 +112,10 @@ def _groups(
         held = np.asarray(given)
         if held.shape != (n,):
             raise UserError(f"{column} has shape {held.shape}; allowed: ({n},), a value a user")
-        values, inverse = np.unique(held, return_inverse=True)
+        values, inverse = _distinct(held)
         parts.append(values.tolist())
         code = code * len(values) + inverse
-    present, inverse = np.unique(code, return_inverse=True)
+    present, inverse = _distinct(code)
     keys = []
     for number in present.tolist():
         key = []
@@ -124,3 +124,16 @@ def _groups(
             key.append(values[index])
         keys.append(tuple(reversed(key)))
     return list(named), keys, inverse.astype(np.int32)
+
+
+def _distinct(held: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.integer]]:
+    """The distinct values, in order, and each entry's place among them."""
+    if held.dtype.kind in "iu" and len(held):
+        low, high = int(held.min()), int(held.max())
+        if high - low <= 2 * len(held):
+            # Numbers that lie close together need not be sorted.
+            off = (held - low).astype(np.int64)
+            there = np.bincount(off, minlength=high - low + 1) > 0
+            return np.flatnonzero(there) + low, (np.cumsum(there) - 1)[off]
+    values, inverse = np.unique(held, return_inverse=True)
+    return values, inverse

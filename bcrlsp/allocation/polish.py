@@ -1,0 +1,61 @@
+"""Better whole levels, once every row is kept."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcrlsp.allocation.exchange import exchange
+from bcrlsp.allocation.rounding import MOVES, Moves, fill, largest_use, repair
+from bcrlsp.allocation.rows import FloatArray
+
+Levels = NDArray[np.int16]
+
+
+def polish(
+    moves: Moves,
+    code: NDArray[np.int32],
+    levels: Levels,
+    slack_of: Callable[[Levels], FloatArray],
+    prices: FloatArray,
+    counted: FloatArray,
+) -> Levels:
+    """(m,) levels that are worth at least as much and keep every row as well.
+
+    code: (m,) groups. levels: (m,) that keep every row. slack_of: levels -> (k,) exact room that
+    they leave. prices, counted: (k,) of the rows, and how many users each counts.
+    """
+    room = slack_of(levels)
+    size, everyone = largest_use(moves, len(room)), np.arange(len(levels))
+    best, most = levels, 0.0
+    for narrow in (None, counted):
+        # Moves sum up rounding errors: they count only where the exact room is kept.
+        for margin in (0.0, 1e-9):
+            found = _fuller(moves, code, levels.copy(), room - margin * size, prices, narrow, size)
+            gain = moves.merit[everyone, found] - moves.merit[everyone, levels]
+            if np.all(slack_of(found) >= 0.0):
+                if gain.sum() > most:
+                    best, most = found, float(gain.sum())
+                break
+    return best
+
+
+def _fuller(
+    moves: Moves,
+    code: NDArray[np.int32],
+    levels: Levels,
+    slack: FloatArray,
+    prices: FloatArray,
+    narrow: FloatArray | None,
+    size: FloatArray,
+) -> Levels:
+    """Levels after moves that gain.
+
+    narrow: (k,) users each row counts, to fill the narrow rows first at the price of the wide ones,
+    which are then repaired: else a wide row, once full, keeps the rows inside it from being filled.
+    """
+    if narrow is not None:
+        levels, slack = exchange(moves, code, levels, slack, prices, narrow)
+        repair(moves.merit, moves.use, moves.row, slack, size, levels, MOVES)
+    fill(moves.merit, moves.use, moves.row, slack, levels, MOVES)
+    return exchange(moves, code, levels, slack, prices)[0]
