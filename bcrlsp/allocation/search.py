@@ -146,19 +146,18 @@ def _from_sample(
     step: FloatArray,
     depth: int,
 ) -> tuple[FloatArray, FloatArray]:
-    """Prices (k,) and box (g, p) from the optimum of a sample, for three sizes of the budgets."""
+    """Prices (k,) and box (g, p) from the optimum of a sample, for two sizes of the budgets."""
     sample, smaller, centre, answer = _of_sample(source, rows, objective, settings, depth)
     if answer is None:
         return centre, rows.by_pattern(step)
     deviation = _DEVIATIONS * _sampling_error(smaller, answer, source)
-    far = np.zeros(len(rows))
-    for sign in (-1.0, 1.0):
-        moved = replace(smaller, rhs=smaller.rhs + sign * deviation)
-        try:
-            other = search(sample, moved, objective, settings, centre, depth + 1)
-            far = np.maximum(far, np.abs(other.solution.prices - centre))
-        except NoFeasiblePoint:
-            far = np.maximum(far, step)
+    # Prices fall with the room, less and less: the way down in room is the longer one.
+    tighter = replace(smaller, rhs=smaller.rhs - deviation)
+    try:
+        other = search(sample, tighter, objective, settings, centre, depth + 1)
+        far = np.abs(other.solution.prices - centre)
+    except NoFeasiblePoint:
+        far = step
     return centre, rows.by_pattern(_MARGIN * far + 1e-9 * step)
 
 
