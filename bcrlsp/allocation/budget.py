@@ -15,19 +15,25 @@ class InfeasibleBudgetError(UserError):
 
     budget: name of the budget that stands in the way.
     asked: its limit or minimum. nearest: the nearest one that can be kept beside the others.
+    proved: whether nothing nearer is possible, even with parts of users; else only parts of users
+    may keep the budgets, and nearest is that of the nearest whole levels that were found.
     """
 
-    def __init__(self, budget: str, side: str, asked: float, nearest: float) -> None:
+    def __init__(
+        self, budget: str, side: str, asked: float, nearest: float, proved: bool = True
+    ) -> None:
         self.budget, self.side, self.asked, self.nearest = budget, side, asked, nearest
+        self.proved = proved
         floor = side == "minimum"
+        known = "possible is" if proved else "found with whole levels is"
         super().__init__(
             f"budget {budget!r} cannot be kept: its {side} is {asked:.12g} and the nearest "
-            f"possible is {nearest:.12g}; {'lower' if floor else 'raise'} it, or loosen the "
+            f"{known} {nearest:.9g}; {'lower' if floor else 'raise'} it, or loosen the "
             "budgets and the allowed levels beside it"
         )
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), (self.budget, self.side, self.asked, self.nearest)
+        return type(self), (self.budget, self.side, self.asked, self.nearest, self.proved)
 
 
 @dataclass(frozen=True)

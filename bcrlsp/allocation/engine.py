@@ -55,7 +55,7 @@ def run(
         decided = decide(source, rows, objective, found)
     except NoIntegralPoint as none:
         nearest = abs(rows.rhs[none.row] + none.excess)
-        raise name_row(rows, budgets, none.row, nearest) from None
+        raise name_row(rows, budgets, none.row, nearest, proved=False) from None
     certificate = certify(source, rows, watched, objective, budgets, found, decided)
     changed = decided.levels != decided.base
     tables = objective.priced(rows.tables(found.centre))

@@ -136,7 +136,7 @@ def _best_sorted(gain, use, user, room):  # type: ignore[no-untyped-def]
         while last >= 0 and use[x] + use[last] > room:
             last -= 1
         if last < 0:
-            break
+            continue
         y = one[last] if user[one[last]] != user[x] else two[last]
         if y >= 0 and user[y] != user[x] and gain[x] + gain[y] > best:
             best, first, second = gain[x] + gain[y], x, y

@@ -39,8 +39,12 @@ class Frontier:
     base: FloatArray
 
     def at(self, limit: float) -> tuple[float, float]:
-        """(value, bound) at a limit: between the points' values, and what nothing can pass."""
-        value = float(np.interp(limit, self.spend, self.value))
+        """(value, bound) at a limit: between the points' values, and what nothing can pass.
+
+        The value is nan below the least spend of the points. Other budgets are kept at prices of
+        a sample: where they bind, the value is about theirs. The bound is true for all.
+        """
+        value = float(np.interp(limit, self.spend, self.value, left=np.nan))
         return value, float(np.min(self.base + self.price * limit))
 
 

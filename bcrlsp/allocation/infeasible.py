@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bcrlsp.allocation.blocks import Source
+from bcrlsp.allocation.bound import dual_bound
 from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import NoFeasiblePoint
@@ -34,23 +35,26 @@ def diagnose(
         if least > rows.rhs[middle]:
             broken = middle + 1
     nearest = _least_use(source, rows, kept, settings)
-    return name_row(rows, budgets, kept, abs(nearest))
+    return name_row(rows, budgets, kept, abs(nearest), proved=True)
 
 
 def name_row(
-    rows: Rows, budgets: Sequence[Budget], row: int, nearest: float
+    rows: Rows, budgets: Sequence[Budget], row: int, nearest: float, proved: bool
 ) -> InfeasibleBudgetError:
-    """The error about one row."""
+    """The error about one row. proved: see InfeasibleBudgetError."""
     budget = next(b for b in budgets if b.name == rows.names[row])
     side = rows.sides[row]
     asked = budget.limit if side == "limit" else (budget.minimum or 0.0)
-    return InfeasibleBudgetError(budget.name, side, asked, nearest)
+    return InfeasibleBudgetError(budget.name, side, asked, nearest, proved)
 
 
 def _least_use(source: Source, rows: Rows, row: int, settings: Settings) -> float:
-    """Least sign * use of a row while all before it are kept. Raises NoFeasiblePoint."""
+    """What sign * use of a row cannot be less than while all before it are kept.
+
+    The dual bound of the linear program that looks for the least. Raises NoFeasiblePoint.
+    """
     one = np.zeros(len(rows))
     one[row] = 1.0
     objective = Objective(0.0, rows.tables(one))
     found = search(source, rows.first(row), objective, settings)
-    return -(float(found.total) + float(found.core.gain @ found.solution.x))
+    return -dual_bound(source, rows.first(row), objective, found)

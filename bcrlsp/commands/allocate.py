@@ -5,13 +5,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from click import FloatRange
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from bcrlsp.allocation import Allocation, Budget, allocate
+from bcrlsp.commands import what_if as others_of
 from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.commands.policies import Trained, find_policy
 from bcrlsp.commands.pricing import settle
@@ -29,15 +31,22 @@ from bcrlsp.trajectories.windows import condition
     option("--period", metavar="D", required=True, help="The period that decisions are for."),
     option("--budget", type=FloatRange(0), help="Most that the period may cost, in money."),
     option("--policy", metavar="ID", help="Default: the newest trained as of the period."),
+    option("--what-if", metavar="B1,B2,...", help="Also say what other limits would be worth."),
 )
 def allocate_period(
-    context: Context, period: str, budget: float | None = None, policy: str | None = None
+    context: Context,
+    period: str,
+    budget: float | None = None,
+    policy: str | None = None,
+    what_if: str | None = None,
 ) -> Outcome:
     """Choose a level for every user of the period, within the budgets, and prove how good it is.
 
     Budgets are those of the setting allocation.budgets and, with --budget, one over all users.
+    --what-if is about the last of them.
     """
-    return carry_out(context, plan(context, context.calendar.parse(period), budget, policy))
+    planned = plan(context, context.calendar.parse(period), budget, policy)
+    return carry_out(context, planned, others_of.parse_limits(what_if, planned.budgets[-1]))
 
 
 @dataclass(frozen=True)
@@ -65,15 +74,29 @@ def plan(context: Context, period: int, budget: float | None, policy: str | None
 
 def is_done(context: Context, planned: Plan) -> bool:
     """Whether the tables hold this very allocation, whole: the certificate is written last."""
-    lake, start = context.lake, context.calendar.start(planned.period)
-    if not lake.exists("certificates"):
+    certified = _certified(context, planned.period)
+    if not certified or certified[0]["run_id"] != planned.run_id:
         return False
-    same = (F.col("period_start") == F.lit(start)) & (F.col("run_id") == planned.run_id)
-    return not lake.read("certificates").where(same).isEmpty()
+    start = context.calendar.start(planned.period)
+    others = (F.col("period_start") == F.lit(start)) & (F.col("run_id") != planned.run_id)
+    # A later run that was cut short has left decisions and no certificate.
+    return context.lake.read("allocations").where(others).isEmpty()
 
 
-def carry_out(context: Context, planned: Plan) -> Outcome:
-    """Scores the users, solves the LP and writes decisions and certificate."""
+def _certified(context: Context, period: int) -> list[Row]:
+    """Runs with a certificate of the period, the newest first: run_id, created_ts."""
+    if not context.lake.exists("certificates"):
+        return []
+    same = F.col("period_start") == F.lit(context.calendar.start(period))
+    held = context.lake.read("certificates").where(same).select("run_id", "created_ts")
+    return held.orderBy(F.desc("created_ts")).collect()
+
+
+def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> Outcome:
+    """Scores the users, solves the LP and writes decisions and certificate.
+
+    others: limits of the last budget of which to say what they would be worth.
+    """
     settings = context.config.allocation
     states = states_at(
         context.lake, context.config.trajectories, context.feature_set, planned.period
@@ -96,9 +119,24 @@ def carry_out(context: Context, planned: Plan) -> Outcome:
         context.say(f"  values at the price {settled.price:.6g}, allocations: {settled.rounds}")
     try:
         with context.stage("Writing the allocation"):
-            return _kept(context, planned, allocation)
+            outcome = _kept(context, planned, allocation)
+        return _with_others(
+            outcome, others_of.what_if(allocation, planned.budgets[-1], others), planned
+        )
     finally:
         allocation.release()
+
+
+def _with_others(
+    outcome: Outcome, answers: Sequence[dict[str, float | None]], planned: Plan
+) -> Outcome:
+    """The outcome with the answers of --what-if."""
+    if not answers:
+        return outcome
+    name = planned.budgets[-1].name
+    lines = [others_of.line(name, answer) for answer in answers]
+    said = [*outcome.lines[:-1], *lines, outcome.lines[-1]]
+    return Outcome(said, outcome.data | {"what_if": list(answers)})
 
 
 def _budgets(context: Context, total: float | None) -> tuple[Budget, ...]:
@@ -120,9 +158,13 @@ def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
     points = _frontier(allocation, planned)
     rows = [{**key, "run_id": planned.run_id, **point} for point in points]
     lake.replace("frontiers", as_rows(context.spark, "frontiers", rows), where)
+    # Certificates of earlier runs stay; the newest is that of the decisions.
+    newest = _certified(context, index)[:1]
+    again = bool(newest) and newest[0]["run_id"] == planned.run_id
     row = {
         **key,
         "run_id": planned.run_id,
+        "created_ts": newest[0]["created_ts"] if again else datetime.now(UTC),
         "policy_id": planned.trained.policy_id,
         "source_versions": dict(planned.versions),
         **{name: getattr(found, name) for name in ("value", "bound", "gap", "prices")},
@@ -139,7 +181,7 @@ def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
         f"gap {found.gap:.2e}; passes over the data: {found.passes}",
         f"allocations: {lake.identifier('allocations')} where {where}",
     ]
-    data = {name: value for name, value in row.items() if name not in key}
+    data = {name: value for name, value in row.items() if name not in (*key, "created_ts")}
     return Outcome(lines, data | {"period": key["period"].isoformat()})
 
 

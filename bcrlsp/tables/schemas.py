@@ -132,8 +132,8 @@ TABLES: dict[str, Table] = {
             "period date, run_id string, policy_id string, value double, bound double, "
             "gap double, prices map<string,double>, spend map<string,double>, "
             "limits map<string,double>, passes int, users bigint, "
-            "source_versions map<string,bigint>, period_start timestamp",
-            keys=("period_start",),
+            "source_versions map<string,bigint>, period_start timestamp, created_ts timestamp",
+            keys=("period_start", "run_id"),
         ),
         _table(
             "policies",

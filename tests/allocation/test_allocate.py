@@ -15,7 +15,8 @@ from bcrlsp.errors import DataError
 SMALL = Settings(direct_users=60, sample_users=200, core_users=300)
 
 
-def market(n: int, seed: int, ties: bool) -> dict[str, Any]:
+def market(n: int, seed: int, ties: bool, same: bool = False) -> dict[str, Any]:
+    """ties: values and costs in few steps. same: all users alike, but for id and segment."""
     rng = np.random.default_rng(seed)
     levels = 5
     lift = rng.gamma(2.0, 0.5, (n, 1)) * (1 - np.exp(-np.arange(levels) / 2.0))
@@ -23,6 +24,8 @@ def market(n: int, seed: int, ties: bool) -> dict[str, Any]:
     cost = (np.arange(levels) * rng.uniform(0.3, 1.0, (n, 1))).astype(np.float32)
     if ties:
         value, cost = np.round(value, 1), np.round(cost * 2) / 2
+    if same:
+        value[:], cost[:] = value[0], cost[0]
     return {
         "user_id": [f"user-{i}" for i in range(n)],
         "value": value,
@@ -52,12 +55,12 @@ def budgets(n: int, several: bool) -> list[Budget]:
     ] * several  # fmt: skip
 
 
-@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize(("ties", "same"), [(False, False), (True, False), (True, True)])
 @pytest.mark.parametrize("several", [False, True])
 def test_same_levels_as_solve_for_any_partitions(
-    spark: SparkSession, tmp_path: Path, ties: bool, several: bool
+    spark: SparkSession, tmp_path: Path, ties: bool, same: bool, several: bool
 ) -> None:
-    m = market(3000, seed=3, ties=ties)
+    m = market(3000, seed=3, ties=ties, same=same)
     asked = budgets(3000, several)
     there = solve(
         m["value"], m["cost"], asked, groups=m["segment"], user_ids=m["user_id"], settings=SMALL

@@ -119,3 +119,16 @@ def test_infeasible_budgets_are_named(
     assert error.nearest == pytest.approx(nearest * copies, rel=1e-6)
     assert "\n" not in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert error.proved
+
+
+@pytest.mark.parametrize("copies", [3, 1200])
+def test_where_parts_of_users_keep_the_budgets_and_whole_ones_do_not(copies: int) -> None:
+    # Everybody costs 0 or 2: an odd sum is in reach of halves alone.
+    value, cost = np.tile([0.0, 1.0], (copies, 1)), np.tile([0.0, 2.0], (copies, 1))
+    with pytest.raises(InfeasibleBudgetError) as raised:
+        solve(value, cost, [Budget("odd", 1.5, minimum=1.0)])
+    error = raised.value
+    assert not error.proved
+    assert "nearest found with whole levels is" in str(error)
+    assert (error.side, error.nearest) in [("minimum", 0.0), ("limit", 2.0)]

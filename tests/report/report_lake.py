@@ -169,6 +169,7 @@ def decision(written: Written, rng, users: int, periods: int) -> None:
             "passes": 3,
             "users": users,
             "source_versions": {"states": 4, "users": 1},
+            "created_ts": start,
         }
     ]
     written.rows["frontiers"] = [

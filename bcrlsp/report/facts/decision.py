@@ -164,5 +164,6 @@ def _certificate(reading: Reading, index: int) -> Certificate | None:
         rows = of_period(reading, "certificates", index)
     except NothingToShow:
         return None
-    held = rows.select(*(part.name for part in fields(Certificate))).orderBy("run_id").take(1)
+    newest = rows.orderBy(F.desc("created_ts"), "run_id")
+    held = newest.select(*(part.name for part in fields(Certificate))).take(1)
     return Certificate(**held[0].asDict()) if held else None

@@ -1,0 +1,53 @@
+"""What no point of the linear program can pass, from the prices that a search found."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from bcrlsp.allocation.blocks import Source
+from bcrlsp.allocation.kernels import JITTER
+from bcrlsp.allocation.objective import Objective
+from bcrlsp.allocation.rows import FloatArray, Rows
+from bcrlsp.allocation.search import Found
+
+
+def dual_bound(source: Source, rows: Rows, objective: Objective, found: Found) -> float:
+    """An upper bound on the objective of every feasible point of the linear program.
+
+    D(y) = Σ_u max_a (merit - y·w) + y·rhs at the program's prices y where all near users are in
+    it: the others choose alike all over the box. Else at the pass's own prices. Sums are exact;
+    the slack covers what they were rounded by, the jitter between equal users and the rounding
+    of scores.
+    """
+    core = found.core
+    inside = found.whole
+    prices = found.solution.prices if inside else found.centre
+    total = Fraction(found.total)
+    for price, used, limit in zip(prices, found.used, rows.rhs, strict=True):
+        total += Fraction(float(price)) * (Fraction(float(limit)) - used)
+    if inside and len(core.users):
+        merit = objective.merit(core.users)
+        paid = rows.weights(core.users.cost)
+        priced = rows.by_pattern(rows.sign * prices)[core.users.code]
+        score = merit - np.einsum("mp,mpa->ma", priced, paid)
+        base = score[np.arange(len(merit)), core.base]
+        total += Fraction(math.fsum(score.max(axis=1) - base))
+    return math.nextafter(float(total + _slack(source, rows, objective, prices)), math.inf)
+
+
+def _slack(source: Source, rows: Rows, objective: Objective, prices: FloatArray) -> Fraction:
+    top = rows.alpha.max(axis=1, initial=0.0) * source.top_cost + rows.beta.max(axis=1, initial=0.0)
+    largest = np.sum(prices * top[rows.pattern] * rows.users) if len(rows) else 0.0
+    ceiled = (
+        np.sum(prices * rows.alpha.max(axis=1)[rows.pattern] * rows.users) if len(rows) else 0.0
+    )
+    exact = source.units.exact
+    objective_units = source.users * source.units.value * objective.weight / 2.0
+    doubt = (
+        objective_units
+        + (0.0 if exact else float(ceiled) * source.units.cost)
+        + float(largest) * (JITTER if source.users > 1 else 0.0)
+        + (source.users * objective.scale(source) + float(largest)) * 2.0**-50
+    )
+    return Fraction(doubt)
