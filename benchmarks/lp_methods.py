@@ -34,13 +34,9 @@ def run_solve(users: int, budgets: int, start: str = "sample") -> Row:
         begun = time.perf_counter()
         found = solve(value, cost, asked, groups=group, warm_start=warm)
         seconds.append(time.perf_counter() - begun)
-    proof = found.certificate
     return {
         "seconds": statistics.median(seconds),
-        "gap": proof.lp_gap,
-        "rounded": proof.gap,
-        "violation": violation(proof),
-        "passes": proof.passes,
+        **proved(found.certificate),
         "beyond": (peak() - resident) * 2**20 / users,
     }
 
@@ -141,13 +137,9 @@ def run_allocate(users: int, budgets: int) -> Row:
             done.release()
         driver, heap = peak(), peak(jvm)
     spark.stop()
-    proof = done.certificate
     return {
         "seconds": statistics.median(seconds),
-        "gap": proof.lp_gap,
-        "rounded": proof.gap,
-        "violation": violation(proof),
-        "passes": proof.passes,
+        **proved(done.certificate),
         "jobs": jobs,
         "memory": driver,
         "jvm": heap,
@@ -184,9 +176,15 @@ def write_scores(spark: Any, path: str, users: int, budgets: int) -> Any:
     return spark.read.parquet(path)
 
 
-def violation(proof: Any) -> float:
-    """The most that a budget is passed by, relative to its limit."""
-    return max(0.0, *(proof.spend[name] / proof.limits[name] - 1.0 for name in proof.limits))
+def proved(proof: Any) -> Row:
+    """What a certificate says; violation: the most that a budget is passed by, of its limit."""
+    over = [proof.spend[name] / limit - 1.0 for name, limit in proof.limits.items()]
+    return {
+        "gap": proof.lp_gap,
+        "rounded": proof.gap,
+        "violation": max(0.0, *over),
+        "passes": proof.passes,
+    }
 
 
 def forget_peak() -> float:

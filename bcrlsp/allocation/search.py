@@ -17,7 +17,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.allocation.blocks import Answer, ArraySource, Source
+from bcrlsp.allocation.array_source import ArraySource
+from bcrlsp.allocation.blocks import Answer, Source
 from bcrlsp.allocation.core import Core
 from bcrlsp.allocation.local import Local, Plan, splits
 from bcrlsp.allocation.objective import Objective

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bcrlsp.allocation.blocks import ArraySource, Block, choose
+from bcrlsp.allocation.array_source import ArraySource
+from bcrlsp.allocation.blocks import Block, choose
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Solution
 from bcrlsp.allocation.engine import run
