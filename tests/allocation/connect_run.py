@@ -12,7 +12,7 @@ from test_allocate import SMALL, budgets, frame, market
 
 from bcrlsp.allocation import DeltaStore, FileStore, allocate, solve
 
-USERS = 1500
+USERS = 600
 
 
 def main(folder: str) -> None:
@@ -24,15 +24,15 @@ def main(folder: str) -> None:
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.shuffle.partitions": "1",
         "spark.driver.memory": "1g",
         "spark.ui.enabled": "false",
     }
-    builder = SparkSession.builder.remote("local[2]")
+    builder = SparkSession.builder.remote("local[1]")
     for key, value in conf.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
-    m, asked = market(USERS, seed=4, ties=True), budgets(USERS, several=True)
+    m, asked = market(USERS, seed=4, ties=True), budgets(USERS, several=False)
     there = solve(
         m["value"], m["cost"], asked, groups=m["segment"], user_ids=m["user_id"], settings=SMALL
     )
@@ -45,10 +45,8 @@ def main(folder: str) -> None:
         "delta": DeltaStore(spark, f"{folder}/d"),
     }
     for name, store in stores.items():
-        done = allocate(frame(spark, m, 3), asked, store=store, settings=SMALL, block_users=400)
+        done = allocate(frame(spark, m, 2), asked, store=store, settings=SMALL, block_users=400)
         told[name] = {row["user_id"]: row["level"] for row in done.decisions.collect()}
-        points = done.frontier("total")
-        told[f"{name} frontier"] = points.value.tolist()
         done.release()
     spark.stop()
     print(json.dumps(told))
