@@ -21,7 +21,7 @@ def tries_of(patterns: int, cells: int, levels: int) -> FloatArray:
     """(j, p) prices to try, as parts of the box: evenly spread."""
     room = max(4, _SUMS // (4 * cells * levels * 8))
     if patterns == 1:
-        half = min(512, max(32, room // 8), room // 2)
+        half = min(2048, max(32, room // 8), room // 2)
         steps = np.arange(1, half + 1) / half
         return np.concatenate([-steps[::-1], steps])[:, None]
     count = min(64, room)
