@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from bcrlsp.commands.base import Context, Outcome, command
-from bcrlsp.events import Grid, ingest, load_events
+from bcrlsp.events import Grid, checked_settings, ingest, load_events
 
 
 @command("ingest", click.Argument(["source"]))
@@ -17,7 +17,10 @@ def ingest_source(context: Context, source: str) -> Outcome:
 
 def load_into_tables(context: Context, source: str, settings: Mapping[str, Any]) -> Outcome:
     """Checks and writes the events of a source, and says what became of its rows."""
-    grid = Grid(context.calendar, context.config.amounts)
+    # A mistake is told before Spark starts.
+    checked_settings(source, settings)
+    events = context.config.events
+    grid = Grid(context.calendar, context.config.amounts, events.earliest, events.latest)
     lake = context.lake
     with context.stage(f"Reading and writing the events of {source}"):
         report = ingest(lake, source, load_events(source, context.spark, settings, grid), grid)

@@ -2,7 +2,7 @@
 
 from bcrlsp.events.ingest import IngestReport, TableCount, ingest
 from bcrlsp.events.settings import Settings
-from bcrlsp.events.source import SOURCES, Events, EventSource, Grid, load_events
+from bcrlsp.events.source import SOURCES, Events, EventSource, Grid, checked_settings, load_events
 
 __all__ = [
     "SOURCES",
@@ -12,6 +12,7 @@ __all__ = [
     "IngestReport",
     "Settings",
     "TableCount",
+    "checked_settings",
     "ingest",
     "load_events",
 ]

@@ -6,6 +6,7 @@ A source is one module of bcrlsp.events.sources that registers an object with th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,9 @@ from pyspark.sql import DataFrame, SparkSession
 from bcrlsp.errors import ConfigError
 from bcrlsp.periods import Calendar
 from bcrlsp.registry import Registry
+
+_HISTORY = timedelta(days=3 * 365)
+_AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,25 @@ class Grid:
     """What a decision is: when it is made, and between what.
 
     calendar: the periods. amounts: face value of each level, amounts[0] = 0.
+    earliest, latest: instants between which an event can lie; None: see `span`.
     """
 
     calendar: Calendar
     amounts: tuple[float, ...]
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """The first instant that an event can have, and the first that it cannot have any more.
+
+        Where nothing is said: three years before the calendar's origin, and a day from now, which
+        leaves room for clocks that differ.
+        """
+        return (
+            self.earliest or self.calendar.origin - _HISTORY,
+            self.latest or datetime.now(UTC) + _AHEAD,
+        )
 
 
 class EventSource(Protocol):
@@ -74,9 +93,17 @@ def load_events(name: str, spark: SparkSession, settings: Mapping[str, Any], gri
 
     settings: the source's own settings, checked here; ConfigError names what is wrong.
     """
+    return SOURCES.get(name).load(spark, checked_settings(name, settings), grid)
+
+
+def checked_settings(name: str, settings: Mapping[str, Any]) -> BaseModel:
+    """The settings of the source called `name`, by its own model; needs no Spark.
+
+    ConfigError when there is no such source, or names the setting that is wrong.
+    """
     source = SOURCES.get(name)
     try:
-        checked = source.settings.model_validate(dict(settings))
+        return source.settings.model_validate(dict(settings))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(["events.sources", name, *(str(part) for part in first["loc"])])
@@ -88,4 +115,3 @@ def load_events(name: str, spark: SparkSession, settings: Mapping[str, Any], gri
         else:
             told = f"= {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
         raise ConfigError(f"{place} {told}") from None
-    return source.load(spark, checked, grid)

@@ -5,6 +5,7 @@ quarantine. Rules follow from the table's schema and from what the product relie
 a column and a rule and never a value, so that reasons can be counted; the record holds the values.
 """
 
+from datetime import UTC, datetime
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
@@ -23,6 +24,11 @@ _KNOWN = "_known"
 _RANK = "_rank"
 _FIRST = "_first"
 _CONTENT = "_content"
+
+# Amounts closer than this to a face value are that value: floating point, no other money.
+_CENT_FRACTION = 1e-6
+# Epoch 0 and what lies before it are what systems write where they know no date.
+_UNSET = datetime(1970, 1, 2, tzinfo=UTC)
 
 # When an event of the table happened.
 INSTANTS = {
@@ -143,13 +149,36 @@ def _by_row(table: Table, typed: DataFrame, grid: Grid) -> DataFrame:
         rules.append((outside, f"level is outside 0 to {top}"))
         paid = (F.col("level") == 0) & (F.col("amount") != 0)
         rules.append((paid, "level 0 sends nothing, but amount is not 0"))
+        rules.append((_not_face_value(grid), "amount is not the face value of the level"))
     if "amount" in columns and table.name != "activity":
         rules.append((F.col("amount") < 0, "amount is below 0"))
     if "propensity" in columns:
         share = F.col("propensity")
         rules.append(((share <= 0) | (share > 1), "propensity is outside (0, 1]"))
+    rules += _out_of_time(table, grid)
     found = [F.when(F.coalesce(broken, F.lit(False)), reason) for broken, reason in rules]
     return typed.withColumn(VERDICT, F.coalesce(F.col(VERDICT), *found))
+
+
+def _not_face_value(grid: Grid) -> Column:
+    """Money is what `amounts` says: budgets and features are made of that."""
+    faces = F.array(*(F.lit(float(amount)) for amount in grid.amounts))
+    # get, not element_at: a level beyond the last has a reason of its own, and no face value.
+    return F.abs(F.col("amount") - F.get(faces, F.col("level"))) > _CENT_FRACTION
+
+
+def _out_of_time(table: Table, grid: Grid) -> list[tuple[Column, str]]:
+    """Rules for instants that can only be mistakes: unset dates, wrong centuries.
+
+    One such event would make its user's sign-up, and with it the user's every step.
+    """
+    instant = INSTANTS[table.name]
+    earliest, latest = grid.span
+    ahead = (F.col(instant) >= F.lit(latest), f"{instant} is after events.latest")
+    if table.name == "users":
+        # A sign-up may lie long before the log, but not where an unset date lies.
+        return [ahead, (F.col(instant) < F.lit(_UNSET), f"{instant} is no date of a sign-up")]
+    return [ahead, (F.col(instant) < F.lit(earliest), f"{instant} is before events.earliest")]
 
 
 def _of_known_users(typed: DataFrame, users: DataFrame) -> DataFrame:

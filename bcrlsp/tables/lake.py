@@ -6,15 +6,18 @@ replaced, or rows are merged by key. A killed writer leaves the table as it was.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from bcrlsp.errors import ConflictError, DataError
-from bcrlsp.tables.schemas import TABLES, Table
+from bcrlsp.tables.ddl import alterations, create_statement
+from bcrlsp.tables.schemas import TABLES
 
 # How Delta's conflict errors name themselves, in classic sessions and through Connect.
 _CONFLICTS = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "Concurrent")
@@ -52,8 +55,11 @@ class Lake:
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self.spark = spark
         self._settings = settings
-        # Tables found to be there: asking costs a statement each time.
+        # Tables found to be there, and found whole: asking costs a statement each time.
         self._found: set[str] = set()
+        self._whole: set[str] = set()
+        # Files that the last commit seen of a table wrote.
+        self._files: dict[str, int] = {}
 
     @property
     def place(self) -> str:
@@ -89,19 +95,44 @@ class Lake:
         """The newest version of the table; DataError when there is no such table."""
         self._require(name)
         row = self.spark.sql(f"DESCRIBE HISTORY {self.identifier(name)} LIMIT 1").first()
-        return int(row["version"]) if row else 0
+        if row is None:
+            return 0
+        self._files[name] = int((row["operationMetrics"] or {}).get("numFiles", 0))
+        return int(row["version"])
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
-        """The table, or its pinned `version`; DataError when there is no such table."""
+        """The table, or its pinned `version`; DataError when there is no such table.
+
+        A column that is younger than the version is there, and null.
+        """
         self._require(name)
         at = "" if version is None else f" VERSION AS OF {int(version)}"
-        return self.spark.sql(f"SELECT * FROM {self.identifier(name)}{at}")
+        rows = self.spark.sql(f"SELECT * FROM {self.identifier(name)}{at}")
+        young = {
+            field.name: F.lit(None).cast(field.dataType)
+            for field in TABLES[name].schema
+            if field.name not in rows.columns
+        }
+        return rows.withColumns(young) if young else rows
 
     def create(self, name: str) -> None:
-        """The empty table with its constraints, if it is not there, in one transaction."""
-        if name not in self._found and not self.exists(name):
-            self.spark.sql(self._ddl(TABLES[name]))
-            self._found.add(name)
+        """The empty table with its constraints, if it is not there; safe to repeat.
+
+        A table of an older version of this package gets the columns that it lacks (null in its
+        rows), and one of other settings their properties.
+        """
+        if name in self._whole:
+            return
+        table, target, keep = TABLES[name], self.identifier(name), self._settings.keep_versions
+        if self.exists(name):
+            held = self.spark.table(target).columns
+            for change in alterations(table, held, self._properties(name), keep):
+                statement = f"ALTER TABLE {target} {change}"
+                self._commit(name, partial(self.spark.sql, statement))
+        else:
+            self.spark.sql(create_statement(table, target, keep))
+        self._found.add(name)
+        self._whole.add(name)
 
     def overwrite(self, name: str, rows: DataFrame) -> int:
         """The table's rows become `rows`, in one transaction; returns the new version."""
@@ -121,6 +152,21 @@ class Lake:
         else:
             self._commit(name, lambda: writer.saveAsTable(self.identifier(name)))
         return self.version(name)
+
+    def compact(self, name: str, where: str, most: int) -> bool:
+        """Puts small files together, if `replace` just made more than `most`; says whether it did.
+
+        where: SQL condition on the table's partitions. No row changes. Another writer goes first:
+        then the files stay as they are.
+        """
+        if self._files.get(name, 0) <= most:
+            return False
+        statement = f"OPTIMIZE {self.identifier(name)} WHERE {where}"
+        try:
+            self._commit(name, lambda: self.spark.sql(statement).collect())
+        except ConflictError:
+            return False
+        return True
 
     def merge(self, name: str, rows: DataFrame, *, update: bool = True) -> int:
         """`rows` are added by the table's keys, in one transaction; returns the new version.
@@ -177,22 +223,9 @@ class Lake:
                 f"there is no table {name} at {self.identifier(name)}; {MADE_BY[name]} makes it"
             )
 
-    def _ddl(self, table: Table) -> str:
-        columns = ", ".join(
-            f"`{field.name}` {field.dataType.simpleString()}{'' if field.nullable else ' NOT NULL'}"
-            for field in table.schema
-        )
-        layout = f" PARTITIONED BY ({', '.join(table.partition_by)})" if table.partition_by else ""
-        properties = {
-            "delta.deletedFileRetentionDuration": self._settings.keep_versions,
-            "delta.logRetentionDuration": self._settings.keep_versions,
-            **{f"delta.constraints.{check}": rule for check, rule in table.checks.items()},
-        }
-        told = ", ".join(f"'{key}' = '{value}'" for key, value in properties.items())
-        return (
-            f"CREATE TABLE IF NOT EXISTS {self.identifier(table.name)} ({columns}) USING DELTA"
-            f"{layout} TBLPROPERTIES ({told})"
-        )
+    def _properties(self, name: str) -> dict[str, str]:
+        rows = self.spark.sql(f"SHOW TBLPROPERTIES {self.identifier(name)}").collect()
+        return {row["key"]: row["value"] for row in rows}
 
 
 _INGEST = "`bcrlsp ingest` or `bcrlsp simulate`"

@@ -45,6 +45,7 @@ class Table:
     keys: the columns that identify a row.
     checks: constraint name to SQL condition, enforced by Delta on every write.
     partition_by: columns that the files are laid out by.
+    windowed: written in windows of many partitions at once (`Lake.compact`).
     """
 
     name: str
@@ -52,6 +53,7 @@ class Table:
     keys: tuple[str, ...]
     checks: dict[str, str]
     partition_by: tuple[str, ...] = ()
+    windowed: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -65,12 +67,13 @@ def _table(
     keys: tuple[str, ...],
     checks: dict[str, str] | None = None,
     partition_by: tuple[str, ...] = (),
+    windowed: bool = False,
 ) -> Table:
     fields = []
     for column in columns.split(", "):
         field, kind = column.split(" ")
         fields.append(StructField(field, _TYPES[kind.removesuffix("?")], kind.endswith("?")))
-    return Table(name, StructType(fields), keys, checks or {}, partition_by)
+    return Table(name, StructType(fields), keys, checks or {}, partition_by, windowed)
 
 
 _LEVEL = {"level_not_negative": "level >= 0"}
@@ -113,6 +116,7 @@ TABLES: dict[str, Table] = {
             keys=("user_id", "period_start"),
             checks=_LEVEL | _COST | _PROPENSITY,
             partition_by=("period",),
+            windowed=True,
         ),
         _table(
             "quarantine",

@@ -22,7 +22,7 @@ from bcrlsp.trajectories.rows import TRAJECTORY_SCHEMA, trajectory_rows
 from bcrlsp.trajectories.settings import Settings
 from bcrlsp.trajectories.sources import Sources
 from bcrlsp.trajectories.states import Snapshots
-from bcrlsp.trajectories.windows import condition, runs
+from bcrlsp.trajectories.windows import condition, dates, runs
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,13 @@ def build(
     digests = scan(sources, feature_set, window.start, window.stop)
     ledger = Ledger(sources, feature_set.hash)
     complete = {period: digests.of_rows(period) for period in window if digests.complete(period)}
-    right = set() if force else ledger.right("trajectories", complete)
-    wanted = sorted(set(complete) - right)
+    review = ledger.review("trajectories", complete)
+    for other, number in sorted(review.other_sets.items()):
+        progress(
+            f"{number} periods are rebuilt: the feature set changed from {other} to "
+            f"{feature_set.hash} (other features, or other amounts)"
+        )
+    wanted = sorted(set(complete) - (set() if force else review.right))
     snapshots = Snapshots(sources, feature_set, digests)
     counts = _Counts()
     for run in runs(wanted, settings.periods_a_write):
@@ -148,6 +153,9 @@ def _write(
     )
     where = condition(sources.calendar, run.start, run.stop)
     sources.lake.replace("trajectories", rows, where)
+    # On a large cluster every task leaves a file in every period.
+    most = sources.settings.files_a_period * len(run)
+    sources.lake.compact("trajectories", dates(sources.calendar, run.start, run.stop), most)
     counted = seen.get
     return _Counts(
         counted["rows"], counted["conflicts"] or 0, counted["duplicates"] or 0, counted["first"]

@@ -7,7 +7,9 @@ between two writes nor two builds at once can make a wrong period look right.
 """
 
 import time
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -24,6 +26,29 @@ _ATTEMPTS = 20
 _WAIT_SECONDS = 0.2
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the rows of a period say of themselves.
+
+    inputs: None where they differ. feature_set: its hash.
+    """
+
+    inputs: str | None
+    feature_set: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a table holds of some periods.
+
+    right: those whose rows are what they would be now. other_sets: how many were built with another
+    feature set than today's, by its hash.
+    """
+
+    right: set[int]
+    other_sets: dict[str, int]
+
+
 class Ledger:
     """The table `builds`, beside the rows that it speaks of."""
 
@@ -31,21 +56,21 @@ class Ledger:
         self._sources = sources
         self._feature_set = feature_set
 
-    def right(self, table: Built, inputs: Mapping[int, str]) -> set[int]:
-        """The periods whose rows are those of `inputs` (period to digest)."""
+    def review(self, table: Built, inputs: Mapping[int, str]) -> Review:
+        """What the table holds of the periods of `inputs` (period to digest)."""
         if not inputs:
-            return set()
+            return Review(set(), {})
         first, stop = min(inputs), max(inputs) + 1
-        said = self.held(table, first, stop)
+        held = self.held(table, first, stop)
+        said = {period: of.inputs for period, of in held.items()}
         if not said.keys() >= inputs.keys():
             said = {**self._empty(table, first, stop), **said}
-        return {period for period, wanted in inputs.items() if said.get(period) == wanted}
+        right = {period for period, wanted in inputs.items() if said.get(period) == wanted}
+        sets = Counter(held[period].feature_set for period in held.keys() & inputs.keys())
+        return Review(right, {name: n for name, n in sets.items() if name != self._feature_set})
 
-    def held(self, table: Built, first: int, stop: int) -> dict[int, str | None]:
-        """The inputs that rows of periods [first, stop) name, for periods that have rows.
-
-        None where the rows of a period differ.
-        """
+    def held(self, table: Built, first: int, stop: int) -> dict[int, Held]:
+        """What the rows of periods [first, stop) say, for periods that have rows."""
         lake, calendar = self._sources.lake, self._sources.calendar
         lake.create(table)
         inputs = F.coalesce("inputs", F.lit(""))
@@ -53,11 +78,17 @@ class Ledger:
             lake.read(table)
             .where(condition(calendar, first, stop))
             .groupBy("period_start")
-            .agg(F.min(inputs).alias("low"), F.max(inputs).alias("high"))
+            .agg(
+                F.min(inputs).alias("low"),
+                F.max(inputs).alias("high"),
+                F.coalesce(F.min("feature_set"), F.lit("unknown")).alias("feature_set"),
+            )
             .withColumn("period_index", calendar.index_of(F.col("period_start")))
         )
         return {
-            row["period_index"]: row["low"] if row["low"] == row["high"] else None
+            row["period_index"]: Held(
+                row["low"] if row["low"] == row["high"] else None, row["feature_set"]
+            )
             for row in rows.collect()
         }
 

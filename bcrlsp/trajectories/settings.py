@@ -50,6 +50,10 @@ class Settings(BaseModel):
         128, ge=1, description="periods that one transaction replaces at most"
     )
 
+    files_a_period: int = Field(
+        8, ge=1, description="files of a period beyond which they are put together"
+    )
+
     @property
     def label_reach(self) -> int:
         """Periods after its own that a decision's reward looks into."""
@@ -63,4 +67,5 @@ class Settings(BaseModel):
     @property
     def rules(self) -> str:
         """The settings that change a row, as text."""
-        return json.dumps(self.model_dump(exclude={"snapshots", "periods_a_write"}), sort_keys=True)
+        how = {"snapshots", "periods_a_write", "files_a_period"}
+        return json.dumps(self.model_dump(exclude=how), sort_keys=True)

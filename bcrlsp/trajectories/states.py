@@ -64,8 +64,8 @@ class Snapshots:
 
     def read(self, period: int) -> DataFrame | None:
         """The snapshot at the start of `period`, if it is right."""
-        held = self._ledger.held("states", period, period + 1)
-        if held.get(period) != self._digests.of_state(period):
+        held = self._ledger.held("states", period, period + 1).get(period)
+        if held is None or held.inputs != self._digests.of_state(period):
             return None
         return self._sources.lake.read("states").where(self._where(period))
 

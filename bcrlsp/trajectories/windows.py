@@ -11,14 +11,22 @@ def condition(calendar: Calendar, first: int, stop: int) -> str:
 
     Only the partition column is used where it suffices: Delta then replaces whole files.
     """
-    begin, last = calendar.period(first), calendar.period(stop - 1)
-    where = f"period >= DATE'{begin}' AND period <= DATE'{last}'"
+    where = dates(calendar, first, stop)
     if calendar.length >= timedelta(days=1):
         return where
     return (
         f"{where} AND period_start >= {_literal(calendar.start(first))} "
         f"AND period_start < {_literal(calendar.start(stop))}"
     )
+
+
+def dates(calendar: Calendar, first: int, stop: int) -> str:
+    """The SQL condition on the partition column that periods [first, stop) meet.
+
+    Others meet it, too, where several periods start on one day.
+    """
+    begin, last = calendar.period(first), calendar.period(stop - 1)
+    return f"period >= DATE'{begin}' AND period <= DATE'{last}'"
 
 
 def runs(periods: Iterable[int], longest: int) -> Iterator[range]:

@@ -63,6 +63,9 @@ def test_json_is_the_last_line(probe, capsys) -> None:
         (["probe", "--nope"], "No such option"),
         (["probe", "--set", "sed=1"], "unknown setting sed"),
         (["probe", "--config", "none.yaml"], "cannot read the settings none.yaml"),
+        # Before Spark starts: the line stands alone.
+        (["ingest", "nosuch"], "unknown event source 'nosuch'; allowed: "),
+        (["ingest", "tables"], "events.sources.tables.activity is missing"),
     ],
 )
 def test_a_wrong_call_ends_with_2_and_one_line(probe, capsys, arguments, said) -> None:

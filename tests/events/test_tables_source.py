@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bcrlsp.errors import ConfigError, DataError
-from bcrlsp.events import Grid, ingest, load_events
+from bcrlsp.events import Grid, TableCount, ingest, load_events
 from bcrlsp.periods import Settings as PeriodSettings
 
 GRID = Grid(PeriodSettings().calendar(), (0.0, 1.0, 2.0))
@@ -89,6 +89,56 @@ def test_later_rows_are_added_and_bad_ones_counted_by_reason(spark, lake, visits
     assert {n: lake.read(n).collect() for n in before} == before
     assert set(lake.read("quarantine").collect()) == held  # the date of detection included
     assert len(held) == 3
+
+
+def test_what_goes_to_quarantine_makes_no_user_and_no_early_sign_up(spark, lake, visits) -> None:
+    settings, add = visits
+    add(
+        "activity",
+        ("", "06.01.2025 10:00", False),
+        ("u1", "01.01.1970 00:00", False),
+        ("u7", "01.01.2999 00:00", False),
+    )
+    report = run(spark, lake, settings)
+    assert report.tables["users"] == TableCount(read=2, written=2)
+    assert report.tables["activity"].quarantined == {
+        "event_ts is after events.latest": 1,
+        "event_ts is before events.earliest": 1,
+        "user_id is empty": 1,
+    }
+    assert {(r.user_id, r.signup) for r in lake.read("users").selectExpr(
+        "user_id", "CAST(signup_ts AS STRING) AS signup").collect()} == {
+        ("u1", "2025-01-06 00:00:00"), ("u2", "2025-01-06 00:00:00"),
+    }  # fmt: skip
+    assert lake.read("quarantine").count() == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [
+        ("int", "1", "2"),
+        ("bigint", "9007199254740993", "9007199254740994"),
+        ("string", "5b1f1c5e-8e8b-4f5a-9d0e-0d9f3c1a7b11", "Zoë/42 "),
+    ],
+)
+def test_user_ids_of_any_type_are_kept_to_the_digit(
+    spark, lake, tmp_path: Path, kind: str, first: str, second: str
+) -> None:
+    settings = {}
+    for name, columns in {
+        "activity": "timestamp'2025-01-06 10:00' event_ts, 'visit' kind",
+        "bonuses": "concat('b', who) bonus_id, timestamp'2025-01-06' sent_ts, 1 level, 1.0 amount",
+        "redemptions": "concat('b', who) bonus_id, timestamp'2025-01-06 10:01' redeemed_ts, "
+        "1.0 amount",
+    }.items():
+        place = str(tmp_path / name)
+        ids = f"VALUES ('{first}'), ('{second}') AS t(who)"
+        spark.sql(f"SELECT CAST(who AS {kind}) user_id, {columns} FROM {ids}").write.parquet(place)
+        settings[name] = {"from": place, "format": "parquet"}
+    report = run(spark, lake, settings)
+    assert all(count.written == count.read == 2 for count in report.tables.values())
+    for name in ("users", *settings):
+        assert {r.user_id for r in lake.read(name).collect()} == {first, second}, name
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Every rule catches its row, good rows pass, and the order of the rows does not matter."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from bcrlsp.events import Grid
 from bcrlsp.events.validate import DUPLICATE, GOOD, VERDICT, judge, quarantined, tally
 from bcrlsp.periods import Settings as PeriodSettings
 
-GRID = Grid(PeriodSettings().calendar(), (0.0, 1.0, 2.0))
+GRID = Grid(PeriodSettings().calendar(), (0.0, 1.0, 2.0), latest=datetime(2025, 6, 1, tzinfo=UTC))
 DAY = "2025-02-0"
 
 BONUS = "bonus_id string, user_id string, sent_ts string, level string, amount string, "
@@ -35,6 +35,16 @@ BONUSES = [
     (("n", "u1", DAY + "1", "1", "1", "1.01", None, DAY + "1"), "propensity is outside (0, 1]"),
     (("o", "u1", DAY + "1", "0", "2", "0.5", None, DAY + "1"),
      "level 0 sends nothing, but amount is not 0"),
+    (("s", "u1", DAY + "1", "2", "1", "0.5", None, DAY + "1"),
+     "amount is not the face value of the level"),
+    (("t", "u1", DAY + "1", "2", "2.0000000001", "0.5", None, DAY + "1"), GOOD),
+    (("u", "u1", "1970-01-01", "1", "1", "0.5", None, DAY + "1"),
+     "sent_ts is before events.earliest"),
+    (("v", "u1", "2025-06-01", "1", "1", "0.5", None, DAY + "1"), "sent_ts is after events.latest"),
+    (("w", "u1", "2025-05-31", "1", "1", "0.5", None, DAY + "1"), GOOD),
+    (("x", "u1", "2022-01-08", "1", "1", "0.5", None, DAY + "1"), GOOD),
+    (("y", "u1", "2022-01-06", "1", "1", "0.5", None, DAY + "1"),
+     "sent_ts is before events.earliest"),
     (("p", " ", DAY + "1", "1", "1", "0.5", None, DAY + "1"), "user_id is empty"),
     ((None, "u1", DAY + "1", "1", "1", "0.5", None, DAY + "1"), "bonus_id is missing"),
     # The same twice: the earliest known stays. Then one that contradicts it.
@@ -88,6 +98,28 @@ def test_each_rule_of_redemptions_catches_its_row(spark) -> None:
     assert {r.bonus_id: r[VERDICT] for r in judged.collect()} == {
         record[0]: verdict for record, verdict in REDEMPTIONS
     }
+
+
+def test_a_sign_up_may_be_old_but_no_unset_date_and_not_ahead(spark) -> None:
+    verdicts = {
+        "1998-03-01": GOOD,
+        "1970-01-01": "signup_ts is no date of a sign-up",
+        "0001-01-01": "signup_ts is no date of a sign-up",
+        "2025-06-01": "signup_ts is after events.latest",
+    }
+    rows = spark.createDataFrame(
+        [(f"u{day}", day, "all", DAY + "1") for day in verdicts],
+        "user_id string, signup_ts string, segment string, ingest_ts string",
+    )
+    judged = judge("users", rows, GRID).collect()
+    assert {r.user_id.removeprefix("u"): r[VERDICT] for r in judged} == verdicts
+
+
+def test_nothing_can_have_happened_beyond_tomorrow() -> None:
+    earliest, latest = Grid(GRID.calendar, GRID.amounts).span
+    now = datetime.now(UTC)
+    assert now + timedelta(hours=23) < latest < now + timedelta(hours=25)
+    assert earliest == GRID.calendar.origin - timedelta(days=3 * 365)
 
 
 def test_known_rows_win_and_derived_ones_never_contradict(spark) -> None:

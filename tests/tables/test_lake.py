@@ -7,7 +7,7 @@ from deltalake import DeltaTable
 from pyspark.errors import PySparkException
 
 from bcrlsp.errors import DataError
-from bcrlsp.tables import TABLES, Lake
+from bcrlsp.tables import TABLES, Lake, Settings
 
 INSTANT = datetime(2025, 1, 6, tzinfo=UTC)
 
@@ -87,3 +87,65 @@ def test_a_pinned_version_does_not_move(lake: Lake) -> None:
 def test_a_missing_table_is_one_line_that_says_what_makes_it(lake: Lake) -> None:
     with pytest.raises(DataError, match=r"there is no table policies .*`bcrlsp train` makes it"):
         lake.read("policies")
+
+
+def test_a_table_of_an_older_version_gets_the_columns_that_it_lacks(lake: Lake) -> None:
+    """Its rows stay, read as null there; a pinned version from before reads the same way."""
+    table = TABLES["trajectories"]
+    young = ("propensity", "inputs")
+    kept = [column for column in table.columns if column not in young]
+    old = frame(lake, [trajectory("a", 6)]).select(*kept)
+    old.write.format("delta").partitionBy("period").save(lake.location("trajectories"))
+    before = lake.version("trajectories")
+    assert lake.read("trajectories").columns[-2:] == list(young)
+    lake.replace("trajectories", frame(lake, [trajectory("b", 7)]), "period = DATE'2025-01-07'")
+    found = {
+        r.user_id: (r.propensity, r.inputs, r.level) for r in lake.read("trajectories").collect()
+    }
+    assert found == {"a": (None, None, 1), "b": (0.5, None, 1)}
+    assert [(r.user_id, r.inputs) for r in lake.read("trajectories", before).collect()] == [
+        ("a", None)
+    ]
+    with pytest.raises(PySparkException, match=r"(?i)constraint"):
+        lake.overwrite("trajectories", frame(lake, [trajectory("a", 6, level=-1)]))
+
+
+def test_how_long_versions_are_kept_follows_the_settings(lake: Lake) -> None:
+    def kept() -> set[str]:
+        rows = lake.spark.sql(f"SHOW TBLPROPERTIES {lake.identifier('users')}").collect()
+        return {row["value"] for row in rows if row["key"].endswith("RetentionDuration")}
+
+    lake.create("users")
+    assert kept() == {"interval 60 days"}
+    longer = Settings(root=lake.place, keep_versions="interval 400 days")
+    Lake(lake.spark, longer).create("users")
+    assert kept() == {"interval 400 days"}
+
+
+def test_many_small_files_of_a_window_are_put_together(lake: Lake) -> None:
+    def files() -> int:
+        return len(lake.read("trajectories").inputFiles())
+
+    days = "period >= DATE'2025-01-06' AND period <= DATE'2025-01-07'"
+    rows = [trajectory(f"user-{i}", 6 + i % 2) for i in range(16)]
+    lake.replace("trajectories", frame(lake, rows).repartition(8), days)
+    many = files()
+    assert not lake.compact("trajectories", days, most=many)
+    assert lake.compact("trajectories", days, most=many - 1)
+    assert (files(), many > 4) == (2, True)
+    held = {(r.user_id, r.period) for r in lake.read("trajectories").collect()}
+    assert held == {(row[0], row[9].date()) for row in rows}
+
+
+def test_what_many_small_writes_leave_is_put_together(lake: Lake) -> None:
+    schema = TABLES["users"].schema
+    lake.spark.conf.set("spark.databricks.delta.autoCompact.minNumFiles", "4")
+    try:
+        for i in range(4):
+            lake.merge(
+                "users", lake.spark.createDataFrame([(f"{i}", INSTANT, "x", INSTANT)], schema)
+            )
+    finally:
+        lake.spark.conf.unset("spark.databricks.delta.autoCompact.minNumFiles")
+    assert len(lake.read("users").inputFiles()) == 1
+    assert lake.read("users").count() == 4

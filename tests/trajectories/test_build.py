@@ -1,5 +1,6 @@
 """Builds on real Spark and Delta: right, incremental, the same again, and as it was known."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from bcrlsp.errors import DataError
 from bcrlsp.features import FeatureSet, default_feature_set
 from bcrlsp.periods import Calendar
 from bcrlsp.tables import TABLES, Lake
+from bcrlsp.tables import Settings as LakeSettings
 from bcrlsp.trajectories import RewardSettings, Settings, build, states_at
 
 HOW = Settings()
@@ -103,6 +105,10 @@ def test_the_number_of_partitions_does_not_show(
         for key, value in conf.items():
             events.spark.conf.set(key, value)
         build(events, HOW, feature_set, WINDOW)
+        assert len(events.read("trajectories").inputFiles()) > 2 * len(WINDOW)
+        # Many files of a period are put together.
+        build(events, Settings(files_a_period=1), feature_set, WINDOW, force=True)
+        assert len(events.read("trajectories").inputFiles()) == len(WINDOW)
     finally:
         for key, value in held.items():
             events.spark.conf.set(key, value)
@@ -180,16 +186,58 @@ def test_what_is_no_longer_there_is_cleared(
     assert (report.pending, report.snapshot) == (list(range(36, PERIODS)), 36)
 
 
+def test_periods_without_any_event_have_rows_of_silence(
+    events: Lake, feature_set: FeatureSet, calendar: Calendar, log: Log, rows_of: RowsOf
+):
+    """Nobody did anything and nothing was sent, in the middle of the log."""
+    silent = range(33, 36)
+    quiet = Log(
+        *(
+            [row for row in getattr(log, name) if calendar.index(row[at]) not in silent]
+            for name, at in (("activity", 1), ("bonuses", 2), ("redemptions", 2))
+        ),
+        log.users,
+    )
+    quiet.write(events)
+    assert build(events, HOW, feature_set, WINDOW).built == list(WINDOW)
+    assert rows_of(events, "trajectories", "inputs") == expected(quiet, feature_set)
+    silence = {(r["level"], r["reward"]) for r in rows_of(events) if r["period_start"] in silent}
+    assert silence == {(0, 0.0)}
+
+
+def test_a_table_of_an_older_version_is_built_anew(
+    built: Lake, feature_set: FeatureSet, rows_of: RowsOf
+):
+    """Trajectories and states from before rows said what they were built from."""
+    wanted = rows_of(built)
+    for name in ("trajectories", "states"):
+        rows = built.spark.createDataFrame(built.read(name).collect(), TABLES[name].schema).drop(
+            "inputs"
+        )
+        shutil.rmtree(built.location(name))
+        rows.write.format("delta").partitionBy("period").save(built.location(name))
+    fresh = Lake(built.spark, LakeSettings(root=built.place))
+    assert build(fresh, HOW, feature_set, WINDOW).built == list(WINDOW)
+    assert rows_of(fresh) == wanted
+
+
 def test_another_feature_set_rebuilds(built: Lake, feature_set: FeatureSet, calendar: Calendar):
     dearer = default_feature_set((0.0, 1.0, 3.0), calendar)
     assert dearer.hash != feature_set.hash
-    assert build(built, HOW, dearer, WINDOW).built == list(WINDOW)
+    said: list[str] = []
+    assert build(built, HOW, dearer, WINDOW, progress=said.append).built == list(WINDOW)
+    (line,) = [line for line in said if "feature set" in line]
+    assert f"{len(WINDOW)} periods are rebuilt" in line
+    assert f"from {feature_set.hash} to {dearer.hash}" in line
+    said.clear()
+    assert build(built, HOW, dearer, WINDOW, progress=said.append).built == []
+    assert said == []
     found = built.read("trajectories").select("feature_set").distinct().collect()
     assert [row["feature_set"] for row in found] == [dearer.hash]
 
 
 def test_rules_name_what_changes_rows_and_nothing_else():
-    assert HOW.rules == Settings(snapshots=9, periods_a_write=5).rules
+    assert HOW.rules == Settings(snapshots=9, periods_a_write=5, files_a_period=3).rules
     others = [
         Settings(reward=RewardSettings(kind="count")),
         Settings(reward=RewardSettings(after=1)),

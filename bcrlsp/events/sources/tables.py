@@ -69,7 +69,7 @@ class Tables:
         bonuses = _mapped(spark, "bonuses", settings.bonuses)
         redemptions = _mapped(spark, "redemptions", settings.redemptions)
         users = (
-            _first_seen(activity, bonuses)
+            _first_seen(activity, bonuses, grid)
             if settings.users is None
             else _mapped(spark, "users", settings.users)
         )
@@ -148,12 +148,18 @@ def _told(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _first_seen(activity: DataFrame, bonuses: DataFrame) -> DataFrame:
-    seen = activity.select("user_id", F.col("event_ts").try_cast("timestamp").alias("signup_ts"))
-    sent = bonuses.select("user_id", F.col("sent_ts").try_cast("timestamp").alias("signup_ts"))
+def _first_seen(activity: DataFrame, bonuses: DataFrame, grid: Grid) -> DataFrame:
+    """Users of events whose id and instant ingestion will accept; others make nobody."""
+    user = F.col("user_id").cast("string").alias("user_id")
+    seen, sent = (
+        rows.select(user, F.col(INSTANTS[name]).try_cast("timestamp").alias("signup_ts"))
+        for name, rows in (("activity", activity), ("bonuses", bonuses))
+    )
+    earliest, latest = grid.span
     return (
         seen.unionByName(sent)
-        .where("user_id IS NOT NULL AND signup_ts IS NOT NULL")
+        .where((F.trim("user_id") != "") & (F.col("signup_ts") >= F.lit(earliest)))
+        .where(F.col("signup_ts") < F.lit(latest))
         .groupBy("user_id")
         .agg(F.min("signup_ts").alias("signup_ts"))
         .select(
