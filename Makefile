@@ -64,6 +64,10 @@ bench-lp: setup $(VENV)/.bench ## The budget LP against HiGHS and PDLP (QUICK=1:
 bench-trajectories: setup $(VENV)/.bench ## Trajectories on Spark against DuckDB (QUICK=1: smaller)
 	$(BIN)/python benchmarks/bench_trajectories.py $(if $(QUICK),--quick)
 
+.PHONY: bench-layout
+bench-layout: setup $(VENV)/.bench ## Layouts of the table trajectories (QUICK=1: smaller)
+	$(BIN)/python benchmarks/bench_trajectories.py --layout $(if $(QUICK),--quick)
+
 .PHONY: bench-train
 bench-train: setup ## The learner against a plain torch loop and d3rlpy (QUICK=1: smaller)
 	$(BIN)/python benchmarks/bench_train.py $(if $(QUICK),--quick)

@@ -39,7 +39,6 @@ EVENTS_A_USER_AND_DAY = 1.54
 HISTORIES = (30, 365)
 CALENDAR = periods.Settings().calendar()
 FEATURES: FeatureSet = default_feature_set(AMOUNTS, CALENDAR)
-Measured = dict[str, dict[str, Any]]
 
 
 def main() -> None:
@@ -56,37 +55,41 @@ def main() -> None:
         name, place, number = asked.worker
         print(json.dumps(WORKERS[name](place, int(number))))
         return
-    sizes = [int(size) for size in asked.events or ([2e5] if asked.quick else [5e6, 20e6, 80e6])]
-    users = asked.users or (2_000 if asked.quick else 50_000)
+    whole = [2e6] if asked.layout else [5e6, 20e6, 80e6]
+    sizes = [int(size) for size in asked.events or ([2e5] if asked.quick else whole)]
+    users = asked.users or (2_000 if asked.quick else 20_000)
     with open_folder(asked.folder) as place:
         kept = Kept(place)
         if asked.layout:
             name, text = "trajectories-layout", layouts(kept, place, sizes[0])
         else:
-            for size in sizes:
+            measured = [
                 measure_size(kept, place, size, asked.repeat if size <= 5e6 else 1)
+                for size in sizes
+            ]
             days = [measure_day(kept, place, users, history) for history in HISTORIES]
-            name, text = "trajectories", section(machine(), [kept.of(s) for s in sizes], days)
+            name, text = "trajectories", section(machine(), measured, days)
     print(text)
     if not asked.quick:
         write_section(name, text)
 
 
 class Kept:
-    """Measurements by name, on disk as soon as they are there."""
+    """Measurements by subject and step, on disk as soon as they are there."""
 
     def __init__(self, place: str) -> None:
         self._file = Path(place) / "measured.json"
-        self._held: Measured = json.loads(self._file.read_text()) if self._file.exists() else {}
+        self._held: dict[str, dict[str, Any]] = (
+            json.loads(self._file.read_text()) if self._file.exists() else {}
+        )
 
-    def of(self, name: object) -> dict[str, Any]:
-        """The measurement called `name`; empty where there is none."""
-        return self._held.get(str(name), {})
-
-    def add(self, name: object, **figures: Any) -> None:
-        """More figures of a measurement."""
-        self._held[str(name)] = self.of(name) | figures
-        self._file.write_text(json.dumps(self._held, indent=1))
+    def once(self, subject: object, step: str, measure: Callable[[], dict[str, Any]]) -> Any:
+        """What `measure` gives, or gave in the run before."""
+        held = self._held.setdefault(str(subject), {})
+        if step not in held:
+            held[step] = measure()
+            self._file.write_text(json.dumps(self._held, indent=1))
+        return held[step]
 
 
 @contextmanager
@@ -100,39 +103,47 @@ def open_folder(given: str | None) -> Iterator[str]:
         yield made
 
 
-def measure_size(kept: Kept, place: str, events: int, repeat: int) -> None:
+def measure_size(kept: Kept, place: str, events: int, repeat: int) -> dict[str, Any]:
     """Both engines over a log of `events`; medians of `repeat` runs."""
     lake = f"{place}/{events}"
-    if "same" in kept.of(events):
-        return
-    shutil.rmtree(lake, ignore_errors=True)
     users = max(1, round(events / DAYS / EVENTS_A_USER_AND_DAY))
-    kept.add(events, **run("generate", lake, users * 1000 + DAYS))
-    runs: dict[str, list[dict[str, Any]]] = {"spark": [], "duckdb": []}
-    for _ in range(repeat):
-        for name, done in runs.items():
-            for made in ("trajectories", "states", "builds", "duckdb"):
-                if name == "spark" or made == "duckdb":
-                    shutil.rmtree(f"{lake}/{made}", ignore_errors=True)
-            done.append(run(name, lake, DAYS))
-    for name, done in runs.items():
-        seconds = statistics.median(one["seconds"] for one in done)
-        memory = max(one["memory"] for one in done)
-        kept.add(events, **{name: {**done[-1], "seconds": seconds, "memory": memory}})
-    kept.add(events, repeat=repeat, same=run("compare", lake, 1 if events <= 5e6 else 10))
-    shutil.rmtree(lake)
+    found = {"repeat": repeat, **kept.once(events, "log", lambda: fresh(lake, users, DAYS))}
+    for engine, leaves in (
+        ("spark", ("trajectories", "states", "builds")),
+        ("duckdb", ("duckdb",)),
+    ):
+        runs = []
+        for number in range(repeat):
+
+            def measured(engine: str = engine, leaves: tuple[str, ...] = leaves) -> dict[str, Any]:
+                for name in leaves:
+                    shutil.rmtree(f"{lake}/{name}", ignore_errors=True)
+                return run(engine, lake, DAYS)
+
+            runs.append(kept.once(events, f"{engine} {number}", measured))
+        seconds = statistics.median(one["seconds"] for one in runs)
+        memory = max(one["memory"] for one in runs)
+        found[engine] = {**runs[-1], "seconds": seconds, "memory": memory}
+    every = 1 if events <= 5e6 else 10
+    found["same"] = kept.once(events, "same", lambda: run("compare", lake, every))
+    shutil.rmtree(lake, ignore_errors=True)
+    return found
 
 
 def measure_day(kept: Kept, place: str, users: int, history: int) -> dict[str, Any]:
     """One more day after `history` days."""
-    name, lake = f"day-{users}-{history}", f"{place}/history-{history}"
-    if not kept.of(name):
-        shutil.rmtree(lake, ignore_errors=True)
-        run("generate", lake, users * 1000 + history + 3)
-        run("history", lake, history)
-        kept.add(name, history=history, users=users, **run("day", lake, history))
-        shutil.rmtree(lake)
-    return kept.of(name)
+    subject, lake = f"{users} users, {history} days", f"{place}/history-{history}"
+    kept.once(subject, "log", lambda: fresh(lake, users, history + 3))
+    kept.once(subject, "history", lambda: run("history", lake, history))
+    day = kept.once(subject, "day", lambda: run("day", lake, history))
+    shutil.rmtree(lake, ignore_errors=True)
+    return {"history": history, "users": users, **day}
+
+
+def fresh(lake: str, users: int, days: int) -> dict[str, Any]:
+    """A new log in the place of whatever is there."""
+    shutil.rmtree(lake, ignore_errors=True)
+    return run("generate", lake, users * 1000 + days)
 
 
 def layouts(kept: Kept, place: str, events: int) -> str:
@@ -148,11 +159,15 @@ def layouts(kept: Kept, place: str, events: int) -> str:
         "|---|---|---|---|---|---|",
     ]
     for number, name in enumerate(LAYOUTS):
-        if not kept.of(name):
-            shutil.rmtree(lake, ignore_errors=True)
-            run("generate", lake, users * 1000 + DAYS)
-            kept.add(name, **run("layout", lake, number))
-        one = kept.of(name)
+
+        def measured(number: int = number) -> dict[str, Any]:
+            if not number:
+                fresh(lake, users, DAYS)
+            for made in ("trajectories", "states", "builds"):
+                shutil.rmtree(f"{lake}/{made}", ignore_errors=True)
+            return run("layout", lake, number)
+
+        one = kept.once(f"layout of {events}", name, measured)
         lines.append(
             f"| {name} | {one['build']:.1f} | {one['replaced']:.1f} | {one['read']:.2f} "
             f"| {one['files']:,} | {one['bytes'] / 1e9:.2f} |"

@@ -149,9 +149,10 @@ def _by_row(table: Table, typed: DataFrame, grid: Grid) -> DataFrame:
         rules.append((outside, f"level is outside 0 to {top}"))
         paid = (F.col("level") == 0) & (F.col("amount") != 0)
         rules.append((paid, "level 0 sends nothing, but amount is not 0"))
-        rules.append((_not_face_value(grid), "amount is not the face value of the level"))
     if "amount" in columns and table.name != "activity":
         rules.append((F.col("amount") < 0, "amount is below 0"))
+    if "level" in columns:
+        rules.append((_not_face_value(grid), "amount is not the face value of the level"))
     if "propensity" in columns:
         share = F.col("propensity")
         rules.append(((share <= 0) | (share > 1), "propensity is outside (0, 1]"))

@@ -45,9 +45,7 @@ def _properties(table: Table, keep: str) -> dict[str, str]:
     return {
         "delta.deletedFileRetentionDuration": keep,
         "delta.logRetentionDuration": keep,
-        # Puts together what many small writes left, after the write that makes them many. Where
-        # windows are written whole it would write each twice: there `Lake.compact` is called.
-        "delta.autoOptimize.autoCompact": str(not table.windowed).lower(),
+        "delta.autoOptimize.autoCompact": str(table.compacted).lower(),
     }
 
 

@@ -130,7 +130,7 @@ class Lake:
                 statement = f"ALTER TABLE {target} {change}"
                 self._commit(name, partial(self.spark.sql, statement))
         else:
-            self.spark.sql(create_statement(table, target, keep))
+            self._make(name, create_statement(table, target, keep))
         self._found.add(name)
         self._whole.add(name)
 
@@ -188,6 +188,14 @@ class Lake:
         finally:
             self.spark.catalog.dropTempView(view)
         return self.version(name)
+
+    def _make(self, name: str, statement: str) -> None:
+        try:
+            self.spark.sql(statement)
+        except PySparkException:
+            # Another run may have made it at the same moment.
+            if not self.exists(name):
+                raise
 
     def _commit(self, name: str, write: Callable[[], object]) -> None:
         try:

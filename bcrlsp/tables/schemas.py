@@ -45,7 +45,9 @@ class Table:
     keys: the columns that identify a row.
     checks: constraint name to SQL condition, enforced by Delta on every write.
     partition_by: columns that the files are laid out by.
-    windowed: written in windows of many partitions at once (`Lake.compact`).
+    compacted: whether Delta puts small files together by itself after a write. Not where that would
+        write a window of partitions twice (`Lake.compact` is called there), nor where it would mix
+        days: one more day reads the files of its own past, not the history.
     """
 
     name: str
@@ -53,7 +55,7 @@ class Table:
     keys: tuple[str, ...]
     checks: dict[str, str]
     partition_by: tuple[str, ...] = ()
-    windowed: bool = False
+    compacted: bool = True
 
     @property
     def columns(self) -> list[str]:
@@ -67,13 +69,13 @@ def _table(
     keys: tuple[str, ...],
     checks: dict[str, str] | None = None,
     partition_by: tuple[str, ...] = (),
-    windowed: bool = False,
+    compacted: bool = True,
 ) -> Table:
     fields = []
     for column in columns.split(", "):
         field, kind = column.split(" ")
         fields.append(StructField(field, _TYPES[kind.removesuffix("?")], kind.endswith("?")))
-    return Table(name, StructType(fields), keys, checks or {}, partition_by, windowed)
+    return Table(name, StructType(fields), keys, checks or {}, partition_by, compacted)
 
 
 _LEVEL = {"level_not_negative": "level >= 0"}
@@ -88,6 +90,7 @@ TABLES: dict[str, Table] = {
             "activity",
             "user_id string, event_ts timestamp, kind string, amount double?, ingest_ts timestamp",
             keys=("user_id", "event_ts", "kind"),
+            compacted=False,
         ),
         _table(
             "bonuses",
@@ -95,6 +98,7 @@ TABLES: dict[str, Table] = {
             "propensity double?, policy_id string?, ingest_ts timestamp",
             keys=("bonus_id",),
             checks=_LEVEL | _AMOUNT | _PROPENSITY,
+            compacted=False,
         ),
         _table(
             "redemptions",
@@ -102,6 +106,7 @@ TABLES: dict[str, Table] = {
             "ingest_ts timestamp",
             keys=("bonus_id",),
             checks=_AMOUNT,
+            compacted=False,
         ),
         _table(
             "users",
@@ -116,7 +121,7 @@ TABLES: dict[str, Table] = {
             keys=("user_id", "period_start"),
             checks=_LEVEL | _COST | _PROPENSITY,
             partition_by=("period",),
-            windowed=True,
+            compacted=False,
         ),
         _table(
             "quarantine",
