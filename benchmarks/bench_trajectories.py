@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small: shows that it works")
     parser.add_argument("--events", type=float, nargs="+", help="sizes of the log, in events")
     parser.add_argument("--repeat", type=int, default=3, help="runs of up to 5 million events")
-    parser.add_argument("--users", type=int, help="users of the histories that get one more day")
+    parser.add_argument("--users", type=int, help="users of the histories (0: none)")
     parser.add_argument("--layout", action="store_true", help="compare layouts instead")
     parser.add_argument("--folder", help="where tables and measurements go (default: temporary)")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
@@ -57,7 +57,8 @@ def main() -> None:
         return
     whole = [2e6] if asked.layout else [5e6, 20e6, 80e6]
     sizes = [int(size) for size in asked.events or ([2e5] if asked.quick else whole)]
-    users = asked.users or (2_000 if asked.quick else 20_000)
+    usual = 2_000 if asked.quick else 20_000
+    users = usual if asked.users is None else asked.users
     with open_folder(asked.folder) as place:
         kept = Kept(place)
         if asked.layout:
@@ -67,7 +68,8 @@ def main() -> None:
                 measure_size(kept, place, size, asked.repeat if size <= 5e6 else 1)
                 for size in sizes
             ]
-            days = [measure_day(kept, place, users, history) for history in HISTORIES]
+            histories = HISTORIES if users else ()
+            days = [measure_day(kept, place, users, history) for history in histories]
             name, text = "trajectories", section(machine(), measured, days)
     print(text)
     if not asked.quick:
