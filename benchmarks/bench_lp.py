@@ -129,8 +129,8 @@ def page(rows: dict[Case, Row]) -> str:
 
 `make bench-lp` on {machine()}: two threads for every method, each row a process of its own,
 `solve` and NumPy the median of {REPEATS} runs, the others one run (`allocate` at 1 million users:
-the median of 3). With `--results` the rows may come from several calls, each with the machine to
-itself. Users and budgets: `benchmarks/lp_market.py`. PDLP stops at tolerances of
+the median of 3). With `--results` the rows may come from several calls.
+Users and budgets: `benchmarks/lp_market.py`. PDLP stops at tolerances of
 1e-4, HiGHS runs without crossover. `allocate` reads Parquet on local Spark, block-building and
 decisions included; its memory is the driver's Python.
 
