@@ -36,7 +36,7 @@ def demo(context: Context) -> Outcome:
             f"{newest + 1 - first} periods are too few to keep demo.held_out = "
             f"{settings.held_out} of them from training; lower it"
         )
-    trained = train_policy(context, as_of=named(split)).data
+    trained = train_policy(context, algorithm=settings.algorithm, as_of=named(split)).data
     judged = evaluate(context, policy=trained["policy_id"]).data
     chosen = allocate_period(
         context, period=named(last + 1), budget=judged["budget"], policy=trained["policy_id"]

@@ -88,6 +88,9 @@ class DemoSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str = Field("simulated", description="event source")
+    algorithm: str | None = Field(
+        None, description="algorithm that the policy is trained with; null: training.algorithm"
+    )
     users: int = Field(20_000, ge=100, description="users of the simulated market")
     periods: int = Field(45, ge=10, description="logged periods of the simulated market")
     held_out: int = Field(

@@ -75,7 +75,11 @@ def plan(task: Task, options: Settings) -> TrainedPolicy:
     curve: list[dict[str, float]] = []
 
     def say(point: dict[str, float]) -> None:
-        numbered = {**point, "iteration": float(len(curve)), "update": point.get("update", 0.0)}
+        numbered = {
+            **point,
+            "iteration": float(len(curve)),
+            "update": point.get("update", float(len(curve))),
+        }
         curve.append(numbered)
         task.progress(numbered)
 
