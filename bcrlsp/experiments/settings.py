@@ -5,10 +5,13 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 
-def _training(updates: int) -> dict[str, dict[str, Any]]:
-    """Changes to the training settings: one thread, so that all machines find the same."""
+def _training(updates: int, **planner: int) -> dict[str, dict[str, Any]]:
+    """Changes to the training settings: one thread, so that all machines find the same.
+
+    planner: its options.
+    """
     learners = {name: {"updates": updates, "threads": 1} for name in ("cql", "myopic", "bcorle")}
-    return {**learners, "bcrlsp": {"threads": 1}}
+    return {**learners, "bcrlsp": {"threads": 1, "options": planner}}
 
 
 class OpeSettings(BaseModel, extra="forbid", frozen=True):
@@ -89,15 +92,15 @@ def quick(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "seeds": min(settings.seeds, 2),
-            "users": min(settings.users, 4_000),
-            "log_users": min(settings.log_users, 5_000),
+            "users": min(settings.users, 3_000),
+            "log_users": min(settings.log_users, 4_000),
             "log_sizes": (),
             "noises": (),
             "budgets": (0.5, 1.0, 2.0),
             "swept": ("bcrlsp",),
-            "training": _training(1_500),
+            "training": _training(1_000, select_users=1_500, teach_users=1_500),
             "ope": settings.ope.model_copy(
-                update={"repetitions": 5, "users": 500, "truth_users": 20_000}
+                update={"repetitions": 3, "users": 400, "truth_users": 20_000}
             ),
         }
     )

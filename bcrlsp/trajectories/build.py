@@ -79,6 +79,7 @@ def build(
             f"{feature_set.hash} (other features, or other amounts)"
         )
     wanted = sorted(set(complete) - (set() if force else review.right))
+    ledger.amend("trajectories", {p: complete[p] for p in complete.keys() - set(wanted)})
     snapshots = Snapshots(sources, feature_set, digests)
     counts = _Counts()
     for run in runs(wanted, settings.periods_a_write):

@@ -116,19 +116,37 @@ class Ledger:
             ]
         )
 
+    def amend(self, table: Built, inputs: Mapping[int, str]) -> None:
+        """Records periods that are right, where the ledger says other inputs or nothing of them.
+
+        A run that was killed between the rows and the ledger left them so. inputs: period to
+        digest, of right periods alone.
+        """
+        if not inputs:
+            return
+        said = self._entries(table, min(inputs), max(inputs) + 1)
+        # Only the ledger can say that a period is rightly empty: one that is right and not in it
+        # under these inputs has rows.
+        stale = {p: digest for p, digest in inputs.items() if said.get(p, ("", False))[0] != digest}
+        if stale:
+            self.write(table, stale, empty=())
+
     def _empty(self, table: Built, first: int, stop: int) -> dict[int, str]:
         """The inputs of periods that were built and had no rows."""
+        entries = self._entries(table, first, stop)
+        return {period: inputs for period, (inputs, empty) in entries.items() if empty}
+
+    def _entries(self, table: Built, first: int, stop: int) -> dict[int, tuple[str, bool]]:
+        """Inputs of the periods that were recorded, and whether they had no rows."""
         lake, calendar = self._sources.lake, self._sources.calendar
         lake.create("builds")
         rows = lake.read("builds").where(
-            (F.col("table_name") == table)
-            & F.col("empty")
-            & F.expr(condition(calendar, first, stop))
+            (F.col("table_name") == table) & F.expr(condition(calendar, first, stop))
         )
         index = calendar.index_of(F.col("period_start"))
         return {
-            row["period_index"]: row["inputs"]
-            for row in rows.select(index.alias("period_index"), "inputs").collect()
+            row["period_index"]: (row["inputs"], row["empty"])
+            for row in rows.select(index.alias("period_index"), "inputs", "empty").collect()
         }
 
     def _merge(self, rows: Sequence[tuple[object, ...]]) -> None:

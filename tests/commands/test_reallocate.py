@@ -19,10 +19,12 @@ def test_certificates_of_earlier_runs_stay_and_the_newest_is_that_of_the_decisio
     told: dict[str, Any], bench: Bench
 ) -> None:
     before = certificates(bench)
-    other = bench.run("allocate", "--period", END, "--budget", "120")
+    # Other tests train policies too: without a name the newest one would be taken.
+    of = ("--period", END, "--policy", told["train"]["policy_id"])
+    other = bench.run("allocate", *of, "--budget", "120")
     assert certificates(bench)[:-1] == before
     assert certificates(bench)[-1]["run_id"] == other["run_id"]
-    again = bench.run("allocate", "--period", END, "--budget", "200", "--what-if", "100,120,400")
+    again = bench.run("allocate", *of, "--budget", "200", "--what-if", "100,120,400")
     after = certificates(bench)
     assert len(after) == len(before) + 1
     assert after[-1]["run_id"] == again["run_id"] == told["allocate"]["run_id"]
