@@ -56,6 +56,30 @@ def axis(title: str = "", **settings: Any) -> dict[str, Any]:
     return base | settings
 
 
+def dots(
+    names: Sequence[str], values: Sequence[float], ends: Sequence[tuple[float, float]]
+) -> dict[str, Any]:
+    """A dot a name along the x axis, with its interval; ends: (low, high) of each."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": rounded(values),
+        "y": list(names),
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": rounded(high - value for value, (_, high) in zip(values, ends, strict=True)),
+            "arrayminus": rounded(
+                value - low for value, (low, _) in zip(values, ends, strict=True)
+            ),
+            "color": ACCENT,
+            "thickness": 1.75,
+            "width": 4,
+        },
+        "marker": {"size": 9, "color": ACCENT},
+    }
+
+
 def line(
     x: Sequence[Any], y: Iterable[float], name: str, colour: str, **settings: Any
 ) -> dict[str, Any]:

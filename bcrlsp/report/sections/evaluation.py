@@ -68,22 +68,14 @@ def _plot(found: Evaluation) -> Plot:
     for place, measure in enumerate(_UNITS):
         suffix = "" if place == 0 else "2"
         shown = [e for e in found.of(measure) if e.known]
+        drawn = plots.dots(
+            [e.estimator for e in shown],
+            [e.estimate for e in shown],
+            [(e.low, e.high) for e in shown],
+        )
         traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": plots.rounded(e.estimate for e in shown),
-                "y": [e.estimator for e in shown],
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": plots.rounded(e.high - e.estimate for e in shown),
-                    "arrayminus": plots.rounded(e.estimate - e.low for e in shown),
-                    "color": plots.ACCENT,
-                    "thickness": 1.75,
-                    "width": 4,
-                },
-                "marker": {"size": 9, "color": plots.ACCENT},
+            drawn
+            | {
                 "name": "new policy",
                 "showlegend": place == 0,
                 "xaxis": f"x{suffix}",

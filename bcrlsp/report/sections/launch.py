@@ -68,27 +68,14 @@ def _signed(value: float) -> str:
 def _plot(found: Launch) -> Plot:
     overall = found.overall("retention")
     shown = [c for c in (overall, *found.by_segment("retention")) if c is not None and c.known]
-    traces = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": plots.rounded(c.gain for c in shown),
-            "y": [c.segment for c in shown],
-            "error_x": {
-                "type": "data",
-                "symmetric": False,
-                "array": plots.rounded(c.gain_high - c.gain for c in shown),
-                "arrayminus": plots.rounded(c.gain - c.gain_low for c in shown),
-                "color": plots.ACCENT,
-                "thickness": 1.75,
-                "width": 4,
-            },
-            "marker": {"size": 9, "color": plots.ACCENT},
-            "showlegend": False,
-        }
-    ]
+    drawn = plots.dots(
+        [c.segment for c in shown],
+        [c.gain for c in shown],
+        [(c.gain_low, c.gain_high) for c in shown],
+    )
     return plots.figure(
-        traces,
+        [drawn],
+        legend=False,
         height=130 + 34 * max(1, len(shown)),
         xaxis=plots.axis("periods kept a user, beyond the logged policy", zeroline=True),
         yaxis=plots.axis(
