@@ -96,7 +96,8 @@ def quick(settings: Settings) -> Settings:
             "log_users": min(settings.log_users, 4_000),
             "log_sizes": (),
             "noises": (),
-            "budgets": (0.5, 1.0, 2.0),
+            "budgets": (0.5, 1.0),
+            "swing": 0.0,
             "swept": ("bcrlsp",),
             "training": _training(1_000, select_users=1_500, teach_users=1_500),
             "ope": settings.ope.model_copy(

@@ -112,6 +112,13 @@ def test_saved_policy_is_one_like_any_other(
     assert np.allclose(loaded.q_values(other), loaded.q_values(states), atol=1e-5)
 
 
+def test_masks_are_kept(trained: TrainedPolicy, log: Transitions) -> None:
+    states = log.states[:200]
+    may = np.tile([True, True, False], (len(states), 1))
+    for rule in ("greedy", "softmax"):
+        assert (trained.policy.probabilities(states, rule=rule, allowed=may)[:, 2] == 0).all()
+
+
 def test_same_seed_same_policy(log: Transitions) -> None:
     few = log.of_users(np.arange(len(log.users) - 1) < 300)
     quick = {"select_users": 60, "teach_users": 60, "epochs": 1, "iterations": 20}
