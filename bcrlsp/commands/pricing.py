@@ -43,25 +43,24 @@ def settle(
         that count money.
     Allocations that are not returned are released.
     """
-    low, high, price = 0.0, largest, 0.0
-    best: Settled | None = None
-    nearest = float("inf")
-    for number in range(1, rounds + 1):
+    low, high, price, number = 0.0, largest, 0.0, 1
+    best = Settled(solve(scores(price)), price, number)
+    paid = min(price_paid(best.allocation, money), largest)
+    nearest = abs(paid - price)
+    apart = nearest
+    while apart > tolerance * largest and number < rounds:
+        low, high = (price, high) if paid > price else (low, price)
+        # The price just paid where it lies between what is known to be too low and too high.
+        price = paid if low < paid < high else (low + high) / 2
+        number += 1
         allocation = solve(scores(price))
         paid = min(price_paid(allocation, money), largest)
         apart = abs(paid - price)
         if apart < nearest:
-            if best is not None:
-                best.allocation.release()
+            best.allocation.release()
             best, nearest = Settled(allocation, price, number), apart
         else:
             allocation.release()
-        if apart <= tolerance * largest:
-            break
-        low, high = (price, high) if paid > price else (low, price)
-        # The price just paid where it lies between what is known to be too low and too high.
-        price = paid if low < paid < high else (low + high) / 2
-    assert best is not None  # there is one round at least
     return Settled(best.allocation, best.price, number)
 
 
