@@ -5,9 +5,9 @@
 Conservative Q-learning, network 24-256-256-8, batches of 1,024, float32, on random transitions of
 users with 20 periods each, read from one Delta table. Every contender is a process of its own;
 d3rlpy, which pins another gymnasium, has an environment of its own, made on first use, that borrows
-torch from this one. Throughput is the median of five rounds after one that is not counted; CPU time
-beside it, which other work on the machine does not stretch. Prints Markdown and, unless --quick,
-puts it into docs/benchmarks.md.
+torch from this one. The contenders take turns, a round each, so that whatever else the machine does
+meets all of them; throughput is the median of a contender's rounds after one that is not counted,
+CPU time beside it. Prints Markdown and, unless --quick, puts it into docs/benchmarks.md.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,11 @@ import numpy as np
 from page import machine, write_section
 
 FEATURES, LEVELS, HIDDEN, BATCH, PERIODS = 24, 8, (256, 256), 1024, 20
-GAMMA, RATE, ALPHA, TARGET_RATE, ROUNDS = 0.8, 3e-4, 0.01, 0.005, 5
+GAMMA, RATE, ALPHA, TARGET_RATE, ROUNDS = 0.8, 3e-4, 0.01, 0.005, 9
 NAMES = [f"f{index}" for index in range(FEATURES)]
+
+Started = tuple[Callable[[], object], dict[str, float]]
+"""A round of `updates` updates, and figures of the start."""
 
 
 def main() -> None:
@@ -45,15 +48,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.worker:
         name, place, updates, threads = arguments.worker
-        print(json.dumps(WORKERS[name](place, int(updates), int(threads))))
+        serve(name, place, int(updates), int(threads))
         return
     rows = int(arguments.rows or (100_000 if arguments.quick else 5_000_000))
-    updates = 50 if arguments.quick else 300
+    updates = 50 if arguments.quick else 200
     with tempfile.TemporaryDirectory() as temporary:
         place = str(Path(arguments.folder or temporary) / f"transitions-{rows}")
         if not Path(place).exists():
             write(place, rows)
-        found = {name: measured(name, place, updates, arguments.threads) for name in WORKERS}
+        found = measured(place, updates, arguments.threads)
     markdown = section(rows, arguments.threads, found)
     print(markdown)
     if not arguments.quick:
@@ -87,16 +90,79 @@ def write(place: str, rows: int) -> None:
         write_deltalake(place, table, mode="append", partition_by=["period"])
 
 
-def measured(name: str, place: str, updates: int, threads: int) -> dict[str, float]:
-    """What a contender's own process prints last."""
-    interpreter = d3rlpy_environment.python() if name == "d3rlpy" else sys.executable
-    command = [interpreter, __file__, "--worker", name, place, str(updates), str(threads)]
-    print(f"measuring {name}", file=sys.stderr)
-    variables = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    run = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
-    if run.returncode:
-        sys.exit(f"{name} ended with {run.returncode}:\n{run.stderr[-2000:]}")
-    return dict(json.loads(run.stdout.splitlines()[-1]))
+def measured(place: str, updates: int, threads: int) -> dict[str, dict[str, float]]:
+    """What each contender told of its start, its transitions a second and CPU ms an update."""
+    with ExitStack() as stack:
+        contenders = {
+            name: stack.enter_context(Contender(name, place, updates, threads))
+            for name in CONTENDERS
+        }
+        starts = {name: each.told() for name, each in contenders.items()}
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
+        for _ in range(ROUNDS):
+            for name, each in contenders.items():
+                rounds[name].append(each.round())
+    found = {}
+    for name, each in rounds.items():
+        wall, cpu = (statistics.median(one[key] for one in each) for key in ("wall", "cpu"))
+        rates = {"rate": updates * BATCH / wall, "cpu": 1000 * cpu / updates}
+        found[name] = starts[name] | rates
+    return found
+
+
+class Contender:
+    """A contender's process: `told` is what it prints of its start, `round` a round's seconds.
+
+    It is started, and its first round over, before the next one begins.
+    """
+
+    def __init__(self, name: str, place: str, updates: int, threads: int) -> None:
+        interpreter = d3rlpy_environment.python() if name == "d3rlpy" else sys.executable
+        print(f"starting {name}", file=sys.stderr)
+        self._name = name
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in __exit__
+        self._process = subprocess.Popen(
+            [interpreter, __file__, "--worker", name, place, str(updates), str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+        )  # fmt: skip
+        self._told = self._line()
+
+    def told(self) -> dict[str, float]:
+        return self._told
+
+    def round(self) -> dict[str, float]:
+        if self._process.stdin:
+            print("round", file=self._process.stdin, flush=True)
+        return self._line()
+
+    def _line(self) -> dict[str, float]:
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            self._errors.seek(0)
+            sys.exit(f"{self._name} ended early:\n{self._errors.read()[-2000:]}")
+        return dict(json.loads(line))
+
+    def __enter__(self) -> "Contender":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+        self._errors.close()
+
+
+def serve(name: str, place: str, updates: int, threads: int) -> None:
+    """A contender's side: starts, makes one round, then one for each line that it is sent."""
+    with quiet():
+        call, told = CONTENDERS[name](place, updates, threads)
+        call()
+    print(json.dumps(told), flush=True)
+    for _ in sys.stdin:
+        wall, cpu = time.perf_counter(), time.process_time()
+        with quiet():
+            call()
+        took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+        print(json.dumps(took), flush=True)
 
 
 class Memory:
@@ -128,24 +194,9 @@ class Memory:
         return 1024 * int(status.split("RssAnon:")[1].split()[0])
 
 
-def rates(call: Callable[[], None], updates: int) -> dict[str, float]:
-    """Transitions a second and CPU milliseconds an update of `call`, which makes `updates`."""
-    walls, cpus = [], []
-    call()
-    for _ in range(ROUNDS):
-        wall, cpu = time.perf_counter(), time.process_time()
-        call()
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    return {
-        "rate": updates * BATCH / statistics.median(walls),
-        "cpu": 1000 * statistics.median(cpus) / updates,
-    }
-
-
 @contextmanager
 def quiet() -> Any:
-    """What is printed goes to stderr: the last line of stdout is the result."""
+    """What is printed goes to stderr: stdout is for figures."""
     kept, sys.stdout = sys.stdout, sys.stderr
     try:
         yield
@@ -153,7 +204,7 @@ def quiet() -> Any:
         sys.stdout = kept
 
 
-def ours(place: str, updates: int, threads: int) -> dict[str, float]:
+def ours(place: str, updates: int, threads: int) -> Started:
     """This package: from the Delta table to updates through RLlib."""
     import deltalake
     import torch
@@ -184,16 +235,14 @@ def ours(place: str, updates: int, threads: int) -> dict[str, float]:
         algorithm=algorithm, options=options, settings=settings, split=parts, seed=0,
         spec=NetworkSpec(inputs=FEATURES, hidden=HIDDEN, heads=heads),
     )  # fmt: skip
-    with quiet():
-        trainer = config.build_algo()
-        torch.set_num_threads(threads)
-        trainer.hold(Held(transitions, parts, 1.0))
-        trainer.learner_group.foreach_learner(lambda learner: learner.update_many(1))
-        first = time.perf_counter() - start
-        found = rates(trainer.train, updates)
-        trainer.stop()
+    trainer = config.build_algo()
+    torch.set_num_threads(threads)
+    trainer.hold(Held(transitions, parts, 1.0))
+    trainer.learner_group.foreach_learner(lambda learner: learner.update_many(1))
+    first = time.perf_counter() - start
     states = transitions.states.nbytes
-    return found | {"read": read, "first": first, "memory": peak / states, "states": states}
+    told = {"read": read, "first": first, "memory": peak / states, "states": states}
+    return trainer.train, told
 
 
 def arrays(place: str) -> Any:
@@ -205,7 +254,7 @@ def arrays(place: str) -> Any:
     return Transitions.from_delta(place, deltalake.DeltaTable(place).version())
 
 
-def plain(place: str, updates: int, threads: int) -> dict[str, float]:
+def plain(place: str, updates: int, threads: int) -> Started:
     """The same loss in a bare torch loop: no cost head, no metrics, no clipping."""
     import torch
     from torch import nn
@@ -244,43 +293,42 @@ def plain(place: str, updates: int, threads: int) -> dict[str, float]:
             for old, new in zip(target.parameters(), values.parameters(), strict=True):
                 old.lerp_(new, TARGET_RATE)
 
-    return rates(lambda: [update() for _ in range(updates)] and None, updates)
+    return lambda: [update() for _ in range(updates)], {}
 
 
-def d3rlpy(place: str, updates: int, threads: int) -> dict[str, float]:
+def d3rlpy(place: str, updates: int, threads: int) -> Started:
     """d3rlpy's DiscreteCQL on (at most 500,000 of) the same rows."""
-    with quiet():
-        import d3rlpy as library
-        import torch
+    import d3rlpy as library
+    import torch
 
-        torch.set_num_threads(threads)
-        held = arrays(place)
-        rows = min(len(held), 500_000) // PERIODS * PERIODS
-        ends = np.arange(rows) % PERIODS == PERIODS - 1
-        data = library.dataset.MDPDataset(
-            observations=held.states[:rows],
-            actions=held.levels[:rows].astype(np.int32)[:, None],
-            rewards=held.rewards[:rows, None],
-            terminals=np.zeros(rows, np.float32),
-            timeouts=ends.astype(np.float32),
-            action_size=LEVELS,
-        )
-        config = library.algos.DiscreteCQLConfig(
-            batch_size=BATCH, gamma=GAMMA, learning_rate=RATE, alpha=ALPHA,
-            encoder_factory=library.models.VectorEncoderFactory(list(HIDDEN)),
-        )  # fmt: skip
-        learner = config.create(device="cpu:0")
-        rounds = learner.fitter(
-            data,
-            n_steps=updates * (ROUNDS + 1),
-            n_steps_per_epoch=updates,
-            logger_adapter=library.logging.NoopAdapterFactory(),
-            show_progress=False,
-        )
-        return rates(lambda: next(rounds) and None, updates)
+    torch.set_num_threads(threads)
+    held = arrays(place)
+    rows = min(len(held), 500_000) // PERIODS * PERIODS
+    ends = np.arange(rows) % PERIODS == PERIODS - 1
+    data = library.dataset.MDPDataset(
+        observations=held.states[:rows],
+        actions=held.levels[:rows].astype(np.int32)[:, None],
+        rewards=held.rewards[:rows, None],
+        terminals=np.zeros(rows, np.float32),
+        timeouts=ends.astype(np.float32),
+        action_size=LEVELS,
+    )
+    config = library.algos.DiscreteCQLConfig(
+        batch_size=BATCH, gamma=GAMMA, learning_rate=RATE, alpha=ALPHA,
+        encoder_factory=library.models.VectorEncoderFactory(list(HIDDEN)),
+    )  # fmt: skip
+    learner = config.create(device="cpu:0")
+    rounds = learner.fitter(
+        data,
+        n_steps=updates * (ROUNDS + 1),
+        n_steps_per_epoch=updates,
+        logger_adapter=library.logging.NoopAdapterFactory(),
+        show_progress=False,
+    )
+    return lambda: next(rounds), {}
 
 
-WORKERS: dict[str, Callable[[str, int, int], dict[str, float]]] = {
+CONTENDERS: dict[str, Callable[[str, int, int], Started]] = {
     "bcrlsp": ours,
     "torch": plain,
     "d3rlpy": d3rlpy,
@@ -306,8 +354,8 @@ def section(rows: int, threads: int, found: dict[str, dict[str, float]]) -> str:
         "",
         f"`make bench-train` on {machine()}. Conservative Q-learning, network 24-256-256-8, "
         f"batches of {BATCH:,}, {rows:,} transitions of {PERIODS} periods a user in one Delta "
-        f"table, {threads} threads; each contender in a process of its own, median of {ROUNDS} "
-        "rounds (d3rlpy on 500,000 of the rows at most).",
+        f"table, {threads} threads; each contender in a process of its own, a round each in "
+        f"turn, median of {ROUNDS} rounds (d3rlpy on 500,000 of the rows at most).",
         "",
         "| learner | transitions/s | against the plain loop | CPU ms an update |",
         "|---|---|---|---|",

@@ -12,11 +12,12 @@ _PACKAGES = (
     "marshmallow typing-inspect mypy-extensions h5py tqdm scikit-learn joblib threadpoolctl "
     "shimmy gym==0.26.2 gym-notices"
 )
-_CACHE = Path(__file__).parent.parent / ".cache" / "d3rlpy"
+_ROOT = Path(__file__).parent.parent
+_CACHE = _ROOT / ".cache" / "d3rlpy"
 
 
 def python() -> str:
-    """Python of d3rlpy's environment, made on first use: torch and NumPy come from this one's."""
+    """Python of d3rlpy's environment, made on first use: torch and this package are shared."""
     found, done = _CACHE / "bin" / "python", _CACHE / "installed"
     if not done.exists():
         print(f"making the environment {_CACHE}", file=sys.stderr)
@@ -25,6 +26,6 @@ def python() -> str:
         subprocess.run(pip, check=True)
         (here,) = {path for path in sys.path if path.endswith("site-packages")}
         (site,) = _CACHE.glob("lib/python*/site-packages")
-        (site / "zz_shared.pth").write_text(here + os.linesep)
+        (site / "zz_shared.pth").write_text(os.linesep.join([here, str(_ROOT.resolve()), ""]))
         done.touch()
     return str(found)

@@ -30,9 +30,10 @@ class TorchNetwork(nn.Module):
     def forward(self, states: Tensor) -> dict[str, Tensor]:
         """States (b, d) to the values of every head, (b, members, a of the head)."""
         hidden = (states - self.mean) / self.std
-        for layer in self.layers[:-1]:
+        *inner, last = self.layers  # a slice would be a module, made anew at each call
+        for layer in inner:
             hidden = torch.relu_(layer(hidden))
-        raw = cast(Tensor, self.layers[-1](hidden))
+        raw = cast(Tensor, last(hidden))
         return {
             head.name: head.read_members(raw[:, self.spec.columns[head.name]], torch)
             for head in self.spec.heads
