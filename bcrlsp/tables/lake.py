@@ -5,6 +5,7 @@ write is one Delta transaction, and one that can be repeated: a whole table or a
 replaced, or rows are merged by key. A killed writer leaves the table as it was.
 """
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,9 @@ from pyspark.sql import functions as F
 from bcrlsp.errors import ConflictError, DataError
 from bcrlsp.tables.ddl import alterations, create_statement
 from bcrlsp.tables.schemas import TABLES
+
+# Seconds between attempts to make a table.
+_PAUSES = (0.2, 0.5, 1.0, 2.0)
 
 # How Delta's conflict errors name themselves, in classic sessions and through Connect.
 _CONFLICTS = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "Concurrent")
@@ -190,12 +194,21 @@ class Lake:
         return self.version(name)
 
     def _make(self, name: str, statement: str) -> None:
-        try:
-            self.spark.sql(statement)
-        except PySparkException:
-            # Another run may have made it at the same moment.
-            if not self.exists(name):
-                raise
+        """Runs the CREATE; another run may make the same table at the same moment.
+
+        Between its first file and its commit there is a folder that is no table yet: it is waited
+        for, and made again should the other run have been killed there.
+        """
+        for pause in (*_PAUSES, None):
+            try:
+                self.spark.sql(statement)
+                return
+            except PySparkException:
+                if self.exists(name):
+                    return
+                if pause is None:
+                    raise
+                time.sleep(pause)
 
     def _commit(self, name: str, write: Callable[[], object]) -> None:
         try:

@@ -125,8 +125,6 @@ def test_two_at_once_never_mix(
     cut = WINDOW.start + len(WINDOW) // 2
     windows = [WINDOW, WINDOW] if same else [range(WINDOW.start, cut), range(cut, WINDOW.stop)]
     known = [None, calendar.start(PERIODS - 3)] if same else [None, None]
-    for table in ("trajectories", "states", "builds"):
-        events.create(table)
     told: list[BaseException] = []
 
     def one(number: int) -> None:
