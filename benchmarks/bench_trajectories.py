@@ -183,10 +183,10 @@ def run(worker: str, place: str, number: int) -> dict[str, Any]:
     return run_worker(__file__, worker, place, str(number))
 
 
-def open_lake(place: str) -> Lake:
-    """A lake on two threads."""
+def open_lake(place: str, results: str = "4m") -> Lake:
+    """A lake on two threads; results: most that the driver may take."""
     settings = session.Settings(
-        driver_memory="3g", shuffle_partitions=4, conf={"spark.driver.maxResultSize": "4m"}
+        driver_memory="3g", shuffle_partitions=4, conf={"spark.driver.maxResultSize": results}
     )
     return Lake(session.get_session(settings), LakeSettings(root=place))
 
@@ -234,7 +234,7 @@ _CLAUSES = (
 
 def layout(place: str, number: int) -> dict[str, Any]:
     """A table of one layout: built (clustered by OPTIMIZE), a day of it replaced, a day read."""
-    lake = open_lake(place)
+    lake = open_lake(place, "1g")  # OPTIMIZE plans its files on the driver
     target = lake.identifier("trajectories")
     made = create_statement(TABLES["trajectories"], target, "interval 7 days")
     lake.spark.sql(made.replace("PARTITIONED BY (period)", _CLAUSES[number]))
