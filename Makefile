@@ -38,8 +38,8 @@ experiment: setup ## Policies compared on the simulated market (hours; resumes; 
 	$(BIN)/bcrlsp experiment --page docs/results.md $(if $(QUICK),--quick)
 
 .PHONY: test
-test: setup ## All tests
-	$(BIN)/python -m pytest
+test: setup ## All tests, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: lint
 lint: setup ## ruff and mypy

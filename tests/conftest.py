@@ -1,4 +1,4 @@
-"""What the tests share: one Spark session, one Ray instance, a fresh lake a test."""
+"""What the tests of a process share: one Spark session, one Ray instance, a fresh lake a test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +9,13 @@ from pyspark.sql import SparkSession
 from bcrlsp import session
 from bcrlsp.tables import Lake
 from bcrlsp.tables import Settings as LakeSettings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a folder stay in one process (pytest-xdist): they share what is dear to set up."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder))
 
 
 @pytest.fixture(scope="session")

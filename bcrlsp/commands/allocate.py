@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from bcrlsp.allocation import Allocation, Budget, allocate
 from bcrlsp.commands import what_if as others_of
 from bcrlsp.commands.base import Context, Outcome, command, option
+from bcrlsp.commands.holding_back import hold_back
 from bcrlsp.commands.policies import Trained, find_policy
 from bcrlsp.commands.pricing import settle
 from bcrlsp.commands.rows import as_rows
@@ -53,23 +54,27 @@ def allocate_period(
 class Plan:
     """An allocation that is about to be made, and what it follows from.
 
-    period: number of the period. versions: of the event tables. run_id: digest of all of it.
+    period: number of the period. budgets: with the limits that the LP keeps, less any margin;
+    limits: those that were asked for, by name. versions: of the event tables. run_id: digest of it.
     """
 
     period: int
     trained: Trained
     budgets: tuple[Budget, ...]
+    limits: Mapping[str, float]
     versions: Mapping[str, int]
     run_id: str
 
 
 def plan(context: Context, period: int, budget: float | None, policy: str | None) -> Plan:
     """What an allocation of the period would follow from now; UserError where it cannot be."""
-    budgets = _budgets(context, budget)
+    asked = _budgets(context, budget)
     trained = find_policy(context, policy, context.calendar.period(period))
+    budgets = hold_back(context, asked, trained, period)
     versions = {name: context.lake.version(name) for name in EVENT_TABLES}
     run_id = _run_id(context, period, trained, budgets, versions)
-    return Plan(period, trained, budgets, versions, run_id)
+    limits = {each.name: each.limit for each in asked}
+    return Plan(period, trained, budgets, limits, versions, run_id)
 
 
 def is_done(context: Context, planned: Plan) -> bool:
@@ -172,7 +177,7 @@ def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
     }
     lake.merge("certificates", as_rows(context.spark, "certificates", [row]))
     lines = [
-        f"budget {name}: {found.spend[name]:,.2f} of {limit:,.2f} "
+        f"budget {name}: {found.spend[name]:,.2f} of {_told(limit, planned.limits[name])} "
         f"(price {found.prices[name]:.6g} retained periods a unit of money)"
         for name, limit in found.limits.items()
     ]
@@ -183,6 +188,14 @@ def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
     ]
     data = {name: value for name, value in row.items() if name not in (*key, "created_ts")}
     return Outcome(lines, data | {"period": key["period"].isoformat()})
+
+
+def _told(limit: float, asked: float) -> str:
+    """A limit for people, with the margin that was taken off it."""
+    if limit == asked:
+        return f"{limit:,.2f}"
+    margin = 100 * (1 - limit / asked)
+    return f"{limit:,.2f} expected, a margin of {margin:.1f} % below the {asked:,.2f} asked for"
 
 
 def _frontier(allocation: Allocation, planned: Plan) -> list[dict[str, float]]:

@@ -50,9 +50,22 @@ class AllocationSettings(BaseModel):
     cost: Literal["face", "expected", "discounted"] = Field(
         "face",
         description="what a level costs in the LP: face, its amount, so that spend can never pass "
-        "the budget; expected, what the policy expects to be redeemed, so that it holds on "
-        "average; discounted, what the user is expected to cost from now on, against a budget for "
-        "that long (training.discounted_cost)",
+        "the budget; expected, what the policy expects to be redeemed, against the budget less a "
+        "margin (confidence); discounted, what the user is expected to cost from now on, against "
+        "a budget for that long (training.discounted_cost)",
+    )
+    confidence: float | None = Field(
+        0.99,
+        gt=0.5,
+        lt=1,
+        description="where cost is expected: probability with which a period's realised spend is "
+        "to stay within each budget; the margin that this takes is held back of the limit. null: "
+        "no margin, spend is above the budget in about half of the periods",
+    )
+    margin_periods: int = Field(
+        14,
+        ge=2,
+        description="past periods in which expected and realised costs are compared for the margin",
     )
     budgets: tuple[BudgetSettings, ...] = Field((), description="budgets of every period")
     search: Search = Field(
@@ -80,6 +93,28 @@ class EvaluationSettings(BaseModel):
         description="discount a period of the retention and cost that are estimated",
     )
     estimation: Estimation = Field(Estimation(), description="what all estimators share")
+
+
+class MlflowSettings(BaseModel):
+    """Where training runs are tracked, if anywhere."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    experiment: str | None = Field(
+        None, description="MLflow experiment that each training run is logged to; null: none"
+    )
+    uri: str | None = Field(
+        None, description="tracking server; null: as MLflow itself finds it (MLFLOW_TRACKING_URI)"
+    )
+    model: str | None = Field(
+        None, description="registered model that each policy is a new version of; null: none"
+    )
+
+    @model_validator(mode="after")
+    def _has_experiment(self) -> "MlflowSettings":
+        if self.model is not None and self.experiment is None:
+            raise ValueError("model is given without an experiment; give both, or neither")
+        return self
 
 
 class DemoSettings(BaseModel):

@@ -7,9 +7,11 @@ from typing import Any
 from click import IntRange
 from pyspark.sql import functions as F
 
+from bcrlsp.commands import tracking
 from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.commands.rows import as_rows
 from bcrlsp.errors import DataError
+from bcrlsp.learning import Settings
 from bcrlsp.learning.task import TrainedPolicy
 from bcrlsp.learning.train import checked, train
 from bcrlsp.learning.transitions import Transitions
@@ -46,6 +48,7 @@ def train_policy(
         settings = settings.model_copy(update={"algorithm": algorithm})
     # A mistake is told before Spark starts.
     checked(settings, context.config.amounts)
+    tracking.require(context.config.mlflow)
     if tune is not None:
         check_search(settings, context.config.amounts)
     lake, feature_set = context.lake, context.feature_set
@@ -78,7 +81,8 @@ def train_policy(
             progress=lambda point: context.say(_point(point)),
             checkpoints=context.artifact("training"),
         )
-    return _kept(context, trained, context.calendar.period(point), version, len(transitions))
+    as_of_day = context.calendar.period(point)
+    return _kept(context, settings, trained, as_of_day, version, len(transitions))
 
 
 def _point(point: Mapping[str, float]) -> str:
@@ -101,7 +105,12 @@ def _known_before(context: Context, point: int) -> date:
 
 
 def _kept(
-    context: Context, trained: TrainedPolicy, as_of: date, version: int, transitions: int
+    context: Context,
+    settings: Settings,
+    trained: TrainedPolicy,
+    as_of: date,
+    version: int,
+    transitions: int,
 ) -> Outcome:
     """Saves the policy, then the rows that speak of it: a row in `policies` has its artefact."""
     policy, lake, spark = trained.policy, context.lake, context.spark
@@ -119,14 +128,19 @@ def _kept(
         "feature_set": policy.feature_set,
     }
     lake.merge("policies", as_rows(spark, "policies", [row]))
+    parameters = {**settings.model_dump(mode="json"), "seed": context.config.seed}
+    run = tracking.log_run(context.config.mlflow, row, parameters, trained.curve)
     told = {key: row[key] for key in ("policy_id", "algorithm", "uri", "metrics", "feature_set")}
     return Outcome(
         [
             *(f"{name}: {value:,.4g}" for name, value in metrics.items()),
+            *([f"MLflow run: {run}"] if run else []),
             f"policy: {uri}",
             f"policy id: {policy.policy_id}",
         ],
-        told | {"as_of": as_of.isoformat(), "transitions": transitions, "version": version},
+        told
+        | {"as_of": as_of.isoformat(), "transitions": transitions, "version": version}
+        | ({"mlflow_run": run} if run else {}),
     )
 
 

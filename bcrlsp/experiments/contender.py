@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from bcrlsp.allocation.margin import SpendRecord
 from bcrlsp.experiments.rollout import Player
 from bcrlsp.experiments.scene import Scene
 from bcrlsp.experiments.scoring import Judge
@@ -31,6 +32,9 @@ class Workshop(Protocol):
 
     def policy(self, recipe: Recipe, scene: Scene, judge: Judge) -> Policy:
         """The policy that a recipe gives, for the scene's budget where it depends on it."""
+
+    def record(self, policy: Policy) -> SpendRecord:
+        """What the policy expects of the log's last decisions, and what these cost."""
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,35 @@
 
 import numpy as np
 
+from bcrlsp.allocation.margin import planned_spend
 from bcrlsp.experiments.contender import Contender, Recipe, Workshop
 from bcrlsp.experiments.rollout import Allocator, Decision, Player, View
 from bcrlsp.experiments.scene import Scene
 from bcrlsp.experiments.scoring import Judge
 
 
-def budgeted(title: str, recipe: Recipe) -> Contender:
-    """Learned values and expected costs, and the budget program of each period over them."""
+def budgeted(title: str, recipe: Recipe, confidence: float | None = None) -> Contender:
+    """Learned values and expected costs, and the budget program of each period over them.
+
+    confidence: in place of a limit that is steered to the mean budget, each period's own budget
+    less the margin with which it is kept so often.
+    """
 
     def prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
         policy, allocator = workshop.policy(recipe, scene, judge), Allocator()
+        record = None if confidence is None else workshop.record(policy)
+
+        def limit(view: View) -> float:
+            if record is None or confidence is None:
+                return view.limit
+            return planned_spend(view.budget, record, float(policy.amounts.max()), confidence)
 
         def decide(view: View) -> Decision:
             states = view.states
             value, cost = policy.evaluate(states)
             supported = policy.supported(states)
             allowed = None if supported.all() else supported
-            return allocator.decide(value, cost, view.limit, allowed)
+            return allocator.decide(value, cost, limit(view), allowed)
 
         return decide
 

@@ -6,10 +6,12 @@ from the same fold of the same feature set as trajectories on Spark; a return co
 
 import numpy as np
 
+from bcrlsp.allocation.margin import SpendRecord
 from bcrlsp.experiments.scene import seen
 from bcrlsp.features import FeatureSet
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.market.simulation import BLOCK, Simulation
+from bcrlsp.policies import Policy
 
 
 def log_transitions(simulation: Simulation, feature_set: FeatureSet, most: int) -> Transitions:
@@ -55,3 +57,18 @@ def log_transitions(simulation: Simulation, feature_set: FeatureSet, most: int) 
         users=np.asarray(offsets, np.int64),
         feature_set=feature_set.hash,
     )
+
+
+def last_periods(log: Transitions, policy: Policy, periods: int = 14) -> SpendRecord:
+    """What the policy expects of the decisions of a log's last periods, and what these cost.
+
+    log: all of its users are there in its last period.
+    """
+    sums = np.zeros((3, periods))
+    for back in range(periods):
+        rows = log.users[1:] - 1 - back
+        rows = rows[rows >= log.users[:-1]]
+        expected = policy.costs(log.states[rows])[np.arange(len(rows)), log.levels[rows]]
+        spent = log.costs[rows].astype(np.float64)
+        sums[:, back] = expected.sum(), spent.sum(), ((spent - expected) ** 2).sum()
+    return SpendRecord.of(*sums)

@@ -46,10 +46,11 @@ def _head(results: Results, command: str) -> str:
         "Student's 95 % over seeds.\n\n"
         "Realised spend is steered to the same budget for every policy "
         f"(† marks one more than {100 * held.tolerance:g} % away from it, such as those that have "
-        "no budget). The share of the oracle's gain is (retention - best constant mix) / (oracle - "
-        "best constant mix), with oracle and mix at the policy's own realised spend, period by "
-        "period. The oracle is the fluid program over occupation measures, which no policy can "
-        "beat, whatever it sees.\n"
+        "no budget), so that about half of the periods are above theirs. With a margin each "
+        "period's spend is kept within its own budget with that probability. The share of the "
+        "oracle's gain is (retention - best constant mix) / (oracle - best constant mix), with "
+        "oracle and mix at the policy's own realised spend, period by period. The oracle is the "
+        "fluid program over occupation measures, which no policy can beat, whatever it sees.\n"
     )
 
 

@@ -42,7 +42,8 @@ class View:
 
     period: number of the period played, 0 for the first one after the warm-up.
     history: everything that the events show, warm-up included.
-    limit: money that the policy may plan to spend in this period, all users together.
+    budget: money that may be spent in this period, all users together. limit: what the policy may
+    plan to spend, steered so that the spend of all periods is the budget.
     hidden: array (n,), flat hidden states: for contenders that are allowed to know them.
     luck: the contender's own random numbers.
     """
@@ -51,12 +52,14 @@ class View:
         self,
         period: int,
         history: History,
+        budget: float,
         limit: float,
         hidden: Ints,
         luck: np.random.Generator,
         memory: Memory,
     ) -> None:
-        self.period, self.history, self.limit = period, history, limit
+        self.period, self.history = period, history
+        self.budget, self.limit = budget, limit
         self.hidden, self.luck = hidden, luck
         self._memory = memory
 
@@ -127,8 +130,9 @@ def play_scene(scene: Scene, player: Player) -> Rollout:
         if period:
             steer.learn(planned[period - 1] * world.users, float(history.cost[-1].sum()))
         hidden[period] = market.states
-        limit = steer.limit(scene.budgets[period] * world.users)
-        decision = player(View(period, history, limit, hidden[period], luck, memory))
+        budget = scene.budgets[period] * world.users
+        limit = steer.limit(budget)
+        decision = player(View(period, history, budget, limit, hidden[period], luck, memory))
         planned[period] = decision.planned / world.users
         return decision.levels
 

@@ -50,6 +50,8 @@ class Score:
     levels: share of decisions at each level.
     constant, bound: retention of the best constant mix and of the oracle at the same spend.
     share: of the oracle's gain over the constant; nan where there is nothing to gain.
+    above: share of periods whose spend, as it was drawn, was above the period's budget.
+    excess: the most that it was above, as a share of that budget.
     nothing: retention when nothing is sent.
     price: money for an extra return over sending nothing; nan where there is none.
     """
@@ -63,6 +65,8 @@ class Score:
     constant: float
     bound: float
     share: float
+    above: float
+    excess: float
     nothing: float
     price: float
 
@@ -102,6 +106,7 @@ class Judge:
         bound = self.bound(spend)
         nothing = self._nothing()
         gain, extra = bound - constant, retention - nothing
+        over = history.spend / scene.budgets - 1
         levels = np.bincount(history.levels.ravel(), minlength=self._chain.levels)
         return Score(
             retention=retention,
@@ -113,6 +118,8 @@ class Judge:
             constant=constant,
             bound=bound,
             share=(retention - constant) / gain if gain > _LEAST_GAIN else float("nan"),
+            above=float((over > 0).mean()),
+            excess=max(0.0, float(over.max())),
             nothing=nothing,
             price=mean / extra if extra > 0 else float("nan"),
         )

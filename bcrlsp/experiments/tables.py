@@ -32,6 +32,8 @@ def comparison(results: Results, study: str) -> str:
                 number(spend, 3) + (" †" if apart else ""),
                 number(over(scores, lambda s: s.price), 2),
                 percent(over(scores, lambda s: s.share), 0),
+                percent(over(scores, lambda s: s.above), 0),
+                f"{100 * max(score.excess for score in scores):.1f} %",
             ]
         )
     head = [
@@ -41,6 +43,8 @@ def comparison(results: Results, study: str) -> str:
         "spend a user and period",
         "cost an extra return",
         "share of the oracle's gain",
+        "periods above the budget",
+        "by at most",
     ]
     return table(head, rows)
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bcrlsp.allocation.margin import SpendRecord
 from bcrlsp.errors import ConfigError
 from bcrlsp.experiments.cells import key_hash
 from bcrlsp.experiments.contender import Recipe
-from bcrlsp.experiments.log import log_transitions
+from bcrlsp.experiments.log import last_periods, log_transitions
 from bcrlsp.experiments.scene import LOG, TRAINING, Scene, World, stream
 from bcrlsp.experiments.scoring import Judge
 from bcrlsp.experiments.settings import Settings
@@ -88,6 +89,10 @@ class LogWorkshop:
             fitted = {} if recipe.fit is None else recipe.fit(scene, judge)
             self._train(self._settings(recipe, fitted), path)
         return load_policy(str(path))
+
+    def record(self, policy: Policy) -> SpendRecord:
+        """What the policy expects of the log's last decisions, and what these cost."""
+        return last_periods(self._logs.transitions(self._simulation), policy)
 
     def _settings(self, recipe: Recipe, fitted: dict[str, Any]) -> TrainingSettings:
         changes = self._logs.settings.training.get(recipe.name, {})

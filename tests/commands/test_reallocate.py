@@ -1,12 +1,22 @@
 """Allocating a period once more: what stays, and what other limits would be worth."""
 
+from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
+from bcrlsp.allocation.margin import SpendRecord, planned_spend
+from bcrlsp.policies import load_policy
+from bcrlsp.trajectories import Settings as Trajectories
 from tests.commands.conftest import END, Bench
 from tests.commands.test_pipeline import versions
+
+EXPECTED = ("--set", "allocation.cost=expected")
+REACH = Trajectories().reach
 
 
 def certificates(bench: Bench) -> list[dict[str, Any]]:
@@ -39,12 +49,59 @@ def test_certificates_of_earlier_runs_stay_and_the_newest_is_that_of_the_decisio
     assert low["value"] < same["value"] < again["value"] < high["value"] * 1.001
 
 
+def test_expected_costs_hold_a_margin_back(told: dict[str, Any], bench: Bench) -> None:
+    """The LP's limit is that of the closed form over what past periods cost; a budget, a run."""
+    of = ("--period", END, "--policy", told["train"]["policy_id"], "--budget", "200")
+    expected = (*of, *EXPECTED)
+    held = bench.run("allocate", *expected)
+    assert held["limits"]["total"] == pytest.approx(_planned(bench, held["policy_id"]), rel=1e-6)
+    assert 0 < held["spend"]["total"] <= held["limits"]["total"] < 200
+    code, said = bench.end("allocate", *expected)
+    assert code == 0
+    assert " % below the 200.00 asked for" in said
+    whole = bench.run("allocate", *expected, "--set", "allocation.confidence=null")
+    assert whole["limits"]["total"] == 200
+    assert whole["run_id"] != held["run_id"]
+
+
+def test_expected_costs_that_cannot_be_compared_are_refused(
+    told: dict[str, Any], bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = versions(bench)
+    early = ("--period", "2025-01-07", "--policy", told["train"]["policy_id"], "--budget", "9")
+    code, _ = bench.end("allocate", *early, *EXPECTED)
+    assert code == 2
+    line = "expected costs can be compared with what was spent in 1 of the 14 periods before"
+    assert line in capfd.readouterr().err
+    assert versions(bench) == before
+
+
+def _planned(bench: Bench, policy_id: str) -> float:
+    """The same from the table, by NumPy."""
+    policy = load_policy(str(bench.folder / "artifacts" / "policies" / policy_id))
+    rows = DeltaTable(f"{bench.folder}/lake/trajectories").to_pyarrow_table()
+    periods = sorted(set(rows["period"].to_pylist()))
+    # END's own reach: rewards and costs of the last periods before it were not known.
+    known = [day for day in periods if day < date.fromisoformat(END) - timedelta(days=REACH)][-14:]
+    rows = rows.filter(pc.is_in(rows["period"], pa.array(known)))
+    expected = policy.costs(np.array(rows["state"].to_pylist(), np.float32))
+    expected = expected[np.arange(rows.num_rows), rows["level"].to_numpy()]
+    spent = rows["cost"].to_numpy()
+    place = np.searchsorted(known, rows["period"].to_pylist())
+    sums = [np.bincount(place, each) for each in (expected, spent, (spent - expected) ** 2)]
+    return planned_spend(200, SpendRecord(*sums), max(policy.amounts), 0.99)
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (("--budget", "200", "--what-if", "1,x"), "--what-if 1,x: allowed: numbers"),
         (("--budget", "200", "--what-if", "-5"), "--what-if -5: allowed: numbers of at least 0"),
         (("--budget", "0", "--what-if", "5"), "budget 'total' has limit 0"),
+        (
+            (*EXPECTED, "--set", "allocation.budgets=[{name: x, limit: 50, minimum: 50}]"),
+            "budget 'x': minimum 50 is above ",
+        ),
         (("--budget", "nan"), "limit is nan; allowed: a number of at least 0"),
         (("--set", "allocation.budgets=[{name: x, limit: -1}]"), "limit"),
         (("--set", "allocation.budgets=[{name: x, limit: .nan}]"), "limit"),

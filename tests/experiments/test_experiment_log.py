@@ -1,9 +1,12 @@
 """The log in memory is the log of the event tables."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 from small_world import AMOUNTS, CALENDAR
 
-from bcrlsp.experiments.log import log_transitions
+from bcrlsp.experiments.log import last_periods, log_transitions
 from bcrlsp.features import default_feature_set, record_of
 from bcrlsp.market.settings import Settings as MarketSettings
 from bcrlsp.market.simulation import BLOCK, Simulation
@@ -43,3 +46,20 @@ def test_a_smaller_log_and_fewer_rows_are_the_first_users_of_a_larger() -> None:
     np.testing.assert_array_equal(large.users, small.users)
     np.testing.assert_array_equal(large.states, small.states)
     np.testing.assert_array_equal(large.levels, small.levels)
+
+
+def test_the_last_periods_are_summed_by_period() -> None:
+    made = log_transitions(simulation(300), FEATURES, most=10_000)
+    block = simulation(300).block(0)
+    # A policy that expects half of each face value, whatever the state.
+    policy = SimpleNamespace(costs=lambda states: np.tile(np.array(AMOUNTS) / 2, (len(states), 1)))
+    found = last_periods(made, cast(Any, policy), 3)
+    expected = np.array(AMOUNTS)[block.history.levels] / 2
+    spent = block.history.cost
+    there = block.present
+    for back in range(3):
+        now = there[5 - back]
+        want, paid = expected[5 - back][now], spent[5 - back][now]
+        assert found.expected[back] == want.sum()
+        assert found.spent[back] == paid.sum()
+        np.testing.assert_allclose(found.squared[back], ((paid - want) ** 2).sum())

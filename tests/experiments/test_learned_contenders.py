@@ -1,17 +1,25 @@
 """Contenders that learn: trained once a log, with the settings that the experiment gives them."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from small_world import AMOUNTS, CALENDAR
+from small_world import AMOUNTS, CALENDAR, world
 
+from bcrlsp.allocation.margin import SpendRecord, planned_spend
 from bcrlsp.errors import ConfigError
 from bcrlsp.experiments import Settings, run
-from bcrlsp.experiments.contender import CONTENDERS
+from bcrlsp.experiments.contender import CONTENDERS, Recipe
+from bcrlsp.experiments.learned import budgeted
 from bcrlsp.experiments.results import Results
+from bcrlsp.experiments.rollout import play_scene
+from bcrlsp.experiments.scene import Scene
+from bcrlsp.experiments.scoring import Judge
 from bcrlsp.experiments.settings import OpeSettings
 from bcrlsp.market.settings import Settings as MarketSettings
+from bcrlsp.policies import load_policy
 
 SMALL = Settings(
     seeds=1,
@@ -108,6 +116,26 @@ def test_a_contender_that_learns_nothing_is_no_target(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="'oracle' learns nothing"):
         go(tmp_path, wrong.model_copy(update={"contenders": ("constant",), "log_sizes": ()}))
+
+
+def test_a_margin_plans_within_each_periods_own_budget(
+    kept: tuple[Path, Results, list[str]],
+) -> None:
+    folder, _, _ = kept
+    policy = load_policy(str(next((folder / "policies").iterdir())))
+    known = np.full(14, 100.0)
+    # Bonuses cost one and a half times what is expected of them.
+    record = SpendRecord(known, 1.5 * known, np.ones(14))
+    workshop = SimpleNamespace(policy=lambda *_: policy, record=lambda _: record)
+    scene = Scene(world(users=2_000, swing=0.5))
+    contender = budgeted("", Recipe("cql", "cql"), 0.99)
+    player = contender.prepare(scene, Judge(scene), cast(Any, workshop))
+    planned = play_scene(scene, player).planned * 2_000
+    for plan, budget in zip(planned, scene.budgets * 2_000, strict=True):
+        most = planned_spend(budget, record, AMOUNTS[-1], 0.99)
+        assert most < budget / 1.5
+        assert plan == pytest.approx(most, rel=0.02)
+        assert plan <= most
 
 
 def test_every_contender_says_what_it_is() -> None:

@@ -12,4 +12,6 @@ def _fit(scene: Scene, judge: Judge) -> dict[str, Any]:
     return {"options": {"budget": scene.mean_budget}}
 
 
-CONTENDERS.register("bcrlsp")(budgeted("BCRLSP", Recipe("bcrlsp", "planner", _fit)))
+RECIPE = Recipe("bcrlsp", "planner", _fit)
+
+CONTENDERS.register("bcrlsp")(budgeted("BCRLSP", RECIPE))

@@ -1,0 +1,80 @@
+"""The margin of an allocation by expected costs, from what past periods were expected to cost."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from pyspark.sql import functions as F
+
+from bcrlsp.allocation import Budget
+from bcrlsp.allocation.margin import LEAST_PERIODS, SpendRecord, planned_spend
+from bcrlsp.commands.base import Context
+from bcrlsp.commands.policies import Trained
+from bcrlsp.errors import DataError, UserError
+from bcrlsp.policies.scoring import score
+from bcrlsp.trajectories.windows import condition
+
+
+def hold_back(
+    context: Context, budgets: Sequence[Budget], trained: Trained, period: int
+) -> tuple[Budget, ...]:
+    """The budgets of money, less the margin where the settings ask for one."""
+    settings = context.config.allocation
+    if settings.cost != "expected" or settings.confidence is None:
+        return tuple(budgets)
+    with context.stage("Comparing expected with realised costs of past periods"):
+        record = spend_record(context, trained, period)
+    if record.periods < LEAST_PERIODS:
+        raise DataError(
+            f"expected costs can be compared with what was spent in {record.periods} of the "
+            f"{settings.margin_periods} periods before; allowed: {LEAST_PERIODS} or more; build "
+            "their trajectories, allocate with allocation.cost=face, or without a margin "
+            "(allocation.confidence=null)"
+        )
+    context.say(
+        f"  spent {record.ratio:.3f} of what was expected in {record.periods} periods, "
+        f"one more: ± {record.deviation:.3f} beyond chance"
+    )
+    return tuple(_less(context, budget, record, settings.confidence) for budget in budgets)
+
+
+def spend_record(context: Context, trained: Trained, period: int) -> SpendRecord:
+    """What the policy expects of the decisions logged before `period`, and what they cost."""
+    calendar, reach = context.calendar, context.config.trajectories.reach
+    # Later periods had not shown their cost when `period` began.
+    stop = period - reach
+    first = stop - context.config.allocation.margin_periods
+    rows = context.lake.read("trajectories").where(condition(calendar, first, stop))
+    logged = rows.select(
+        "user_id", "period_start", "state", "feature_set", "level", F.col("cost").alias("spent")
+    )
+    scored = score(logged, trained.uri, cost="expected")
+    expected = F.get("cost", F.col("level"))
+    found = (
+        scored.select("period_start", "spent", expected.alias("expected"))
+        .groupBy("period_start")
+        .agg(
+            F.sum("expected").alias("expected"),
+            F.sum("spent").alias("spent"),
+            F.sum((F.col("spent") - F.col("expected")) ** 2).alias("squared"),
+        )
+        .orderBy("period_start")
+        .collect()
+    )
+    columns = (
+        np.array([row[name] for row in found], float) for name in ("expected", "spent", "squared")
+    )
+    return SpendRecord.of(*columns)
+
+
+def _less(context: Context, budget: Budget, record: SpendRecord, confidence: float) -> Budget:
+    if budget.measure != "cost":
+        return budget
+    limit = planned_spend(budget.limit, record, max(context.config.amounts), confidence)
+    if budget.minimum is not None and budget.minimum > limit:
+        raise UserError(
+            f"budget {budget.name!r}: minimum {budget.minimum:g} is above {limit:.9g}, which the "
+            f"margin for expected costs leaves of its limit {budget.limit:g}; lower the minimum, "
+            "raise the limit, or allow less confidence (allocation.confidence)"
+        )
+    return replace(budget, limit=limit)
