@@ -10,12 +10,21 @@ from bcrlsp import session
 from bcrlsp.tables import Lake
 from bcrlsp.tables import Settings as LakeSettings
 
+# Folders that take longest: begun first, so that two processes end together.
+_LONG = ("commands", "trajectories", "allocation", "events", "notebooks", "planning", "learning")
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a folder stay in one process (pytest-xdist): they share what is dear to set up."""
+    order = {name: place for place, name in enumerate(_LONG)}
+
+    def folder(item: pytest.Item) -> str:
+        return item.path.relative_to(Path(__file__).parent).parts[0]
+
+    items.sort(key=lambda item: order.get(folder(item), len(order)))
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder))
+        item.add_marker(pytest.mark.xdist_group(folder(item)))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 from pyspark.sql import functions as F
@@ -71,6 +72,8 @@ def _less(context: Context, budget: Budget, record: SpendRecord, confidence: flo
     if budget.measure != "cost":
         return budget
     limit = planned_spend(budget.limit, record, max(context.config.amounts), confidence)
+    if limit < budget.limit:
+        limit = _rounded_down(limit)
     if budget.minimum is not None and budget.minimum > limit:
         raise UserError(
             f"budget {budget.name!r}: minimum {budget.minimum:g} is above {limit:.9g}, which the "
@@ -78,3 +81,11 @@ def _less(context: Context, budget: Budget, record: SpendRecord, confidence: flo
             "raise the limit, or allow less confidence (allocation.confidence)"
         )
     return replace(budget, limit=limit)
+
+
+def _rounded_down(limit: float) -> float:
+    """To six digits: the order of Spark's sums, which changes the last ones, changes no run."""
+    if limit <= 0:
+        return 0.0
+    number = Decimal(limit)
+    return float(number.quantize(Decimal(1).scaleb(number.adjusted() - 5), ROUND_FLOOR))

@@ -51,8 +51,9 @@ def test_a_run_is_logged_once_with_its_curve_and_its_model(
 
 
 def test_without_mlflow_it_is_said_before_anything_is_trained(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    told: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    bench = Bench(told["bench"].folder, lambda: "")
     monkeypatch.setattr(tracking, "find_spec", lambda _: None)
     code, _ = bench.end("train", "--set", "mlflow.experiment=bonuses")
     assert code == 2
@@ -60,8 +61,9 @@ def test_without_mlflow_it_is_said_before_anything_is_trained(
 
 
 def test_a_server_that_cannot_be_used_is_one_line(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    told: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    bench = Bench(told["bench"].folder, lambda: "")
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
     wrong = ("--set", "mlflow.experiment=x", "--set", f"mlflow.uri=file://{bench.folder}/none")
     code, _ = bench.end("train", "--as-of", SPLIT, *wrong)
