@@ -1,5 +1,6 @@
 """allocate on real Spark and Delta: the decisions of solve, whatever the partitions and store."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,24 @@ def test_same_levels_as_solve_for_any_partitions(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_blocks_in_delta_give_the_same(spark: SparkSession, tmp_path: Path) -> None:
+def test_blocks_in_delta_give_the_same(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so do blocks in a temporary folder, which goes with them."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     m = market(2000, seed=5, ties=True)
     asked = budgets(2000, several=True)
     answers = []
-    for store in (FileStore(spark, str(tmp_path / "f")), DeltaStore(spark, str(tmp_path / "d"))):
+    for store in (
+        None,
+        FileStore(spark, str(tmp_path / "f")),
+        DeltaStore(spark, str(tmp_path / "d")),
+    ):
         done = allocate(frame(spark, m, 3), asked, store=store, settings=SMALL, block_users=300)
         answers.append(sorted(map(tuple, done.decisions.collect())))
         done.release()
-    assert answers[0] == answers[1]
+    assert answers[0] == answers[1] == answers[2]
+    assert not list(tmp_path.glob("bcrlsp*"))
 
 
 @pytest.mark.parametrize("delta", [False, True])

@@ -1,6 +1,5 @@
 """`allocate`: an allocation of the users of a DataFrame."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -82,8 +81,7 @@ def allocate(
     layout = Layout(tuple(columns), "allowed" in scores.columns, block_users)
     check_budgets(budgets)
     if not isinstance(store, Store):
-        root = store or tempfile.mkdtemp(prefix="bcrlsp-")
-        store = FileStore(scores.sparkSession, root)
+        store = FileStore(scores.sparkSession, store)
     wanted = ["user_id", "value", "cost", *(["allowed"] if layout.allowed else []), *columns]
     try:
         source = SparkSource(store, store.build(scores.select(*wanted), layout))

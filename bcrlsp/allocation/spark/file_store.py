@@ -1,6 +1,7 @@
 """Blocks as .npy files, read through memory maps."""
 
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,17 +22,20 @@ _USERS_PER_TASK = 1_000_000
 
 class FileStore:
     """Blocks below a folder that the driver and all workers see: a local path, a network share, a
-    Databricks volume."""
+    Databricks volume. None for a temporary folder of this machine that no other user can read."""
 
-    def __init__(self, spark: SparkSession, root: str) -> None:
+    def __init__(self, spark: SparkSession, root: str | None = None) -> None:
         self._spark = spark
-        self._folder = Path(root).absolute() / f"blocks-{uuid.uuid4().hex}"
+        if root is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="bcrlsp-blocks-"))
+        else:
+            self._folder = Path(root).absolute() / f"blocks-{uuid.uuid4().hex}"
         self._names: tuple[str, ...] = ()
         self._tasks = 1
 
     def build(self, scores: DataFrame, layout: Layout) -> list[Head]:
         """Keeps the scores as blocks and returns their heads, in the order of their numbers."""
-        self._folder.mkdir(parents=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         folder = str(self._folder)
 
         def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
