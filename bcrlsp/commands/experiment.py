@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bcrlsp.commands.base import Context, Outcome, command, option
-from bcrlsp.experiments import Results, run, write_page
+from bcrlsp.experiments import Results, changes, run, write_page
 from bcrlsp.experiments import quick as quickened
 
 
@@ -22,7 +22,7 @@ def experiment(context: Context, quick: bool = False, page: str | None = None) -
     settings = quickened(config.experiment) if quick else config.experiment
     folder = Path(settings.folder)
     destination = Path(page) if page else folder / "results.md"
-    told = "bcrlsp experiment" + (" --quick" if quick else "")
+    told = "bcrlsp experiment" + (" --quick" if quick else "") + changes(config.experiment)
 
     def keep(found: Results) -> None:
         write_page(found, destination, told)

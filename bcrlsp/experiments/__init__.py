@@ -3,6 +3,6 @@
 from bcrlsp.experiments.page import write_page
 from bcrlsp.experiments.results import Results
 from bcrlsp.experiments.run import run
-from bcrlsp.experiments.settings import Settings, quick
+from bcrlsp.experiments.settings import Settings, changes, quick
 
-__all__ = ["Results", "Settings", "quick", "run", "write_page"]
+__all__ = ["Results", "Settings", "changes", "quick", "run", "write_page"]

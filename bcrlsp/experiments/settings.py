@@ -1,5 +1,6 @@
 """Settings of the experiments."""
 
+import json
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -85,6 +86,16 @@ class Settings(BaseModel, extra="forbid", frozen=True):
         description="changes to the training settings, by recipe: cql, myopic, bcorle, bcrlsp",
     )
     ope: OpeSettings = Field(OpeSettings(), description="how estimators are judged")
+
+
+def changes(settings: Settings) -> str:
+    """What of the settings is not the default, as options of the command, but for the folder."""
+    usual, held = (each.model_dump(mode="json") for each in (Settings(), settings))
+    return "".join(
+        f" --set 'experiment.{name}={json.dumps(value)}'"
+        for name, value in held.items()
+        if name != "folder" and value != usual[name]
+    )
 
 
 def quick(settings: Settings) -> Settings:

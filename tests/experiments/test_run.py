@@ -1,14 +1,16 @@
 """The run: resumable, the same for the same seed, and its page."""
 
 import re
+import shlex
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 from small_world import AMOUNTS, CALENDAR
 
+from bcrlsp.config import load_config
 from bcrlsp.errors import ConfigError
-from bcrlsp.experiments import Results, Settings, quick, run, write_page
+from bcrlsp.experiments import Results, Settings, changes, quick, run, write_page
 from bcrlsp.experiments.settings import OpeSettings
 from bcrlsp.market.settings import Settings as MarketSettings
 
@@ -169,3 +171,13 @@ def test_an_unknown_contender_is_named_before_anything_is_played(tmp_path: Path)
 def test_quick_is_smaller_and_never_larger() -> None:
     assert quick(Settings()).seeds < Settings().seeds
     assert quick(Settings(users=500)).users == 500
+
+
+def test_the_page_names_the_settings_that_were_changed(tmp_path: Path) -> None:
+    """The command on the page, as a shell reads it, gives the same settings again."""
+    changed = Settings(folder=str(tmp_path), seeds=3, budgets=(), ope=OpeSettings(contender=None))
+    assert changes(Settings(folder="elsewhere")) == ""
+    words = shlex.split(changes(changed))
+    assert words[::2] == ["--set"] * 3
+    again = load_config(overrides=[*words[1::2], f"experiment.folder={tmp_path}"])
+    assert again.experiment == changed
