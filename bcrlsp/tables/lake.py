@@ -127,14 +127,16 @@ class Lake:
         """
         if name in self._whole:
             return
-        table, target, keep = TABLES[name], self.identifier(name), self._settings.keep_versions
-        if self.exists(name):
-            held = self.spark.table(target).columns
-            for change in alterations(table, held, self._properties(name), keep):
-                statement = f"ALTER TABLE {target} {change}"
-                self._commit(name, partial(self.spark.sql, statement))
-        else:
-            self._make(name, create_statement(table, target, keep))
+        for pause in (*_PAUSES, None):
+            try:
+                self._complete(name)
+                break
+            except PySparkException:
+                # Another run may be making it: between its first file and its commit there is a
+                # folder that is no table yet, and CREATE ... IF NOT EXISTS leaves it alone.
+                if pause is None:
+                    raise
+                time.sleep(pause)
         self._found.add(name)
         self._whole.add(name)
 
@@ -193,22 +195,15 @@ class Lake:
             self.spark.catalog.dropTempView(view)
         return self.version(name)
 
-    def _make(self, name: str, statement: str) -> None:
-        """Runs the CREATE; another run may make the same table at the same moment.
-
-        Between its first file and its commit there is a folder that is no table yet: it is waited
-        for, and made again should the other run have been killed there.
-        """
-        for pause in (*_PAUSES, None):
-            try:
-                self.spark.sql(statement)
-                return
-            except PySparkException:
-                if self.exists(name):
-                    return
-                if pause is None:
-                    raise
-                time.sleep(pause)
+    def _complete(self, name: str) -> None:
+        """Makes the table, or adds to it what it lacks; PySparkException while it is half made."""
+        table, target, keep = TABLES[name], self.identifier(name), self._settings.keep_versions
+        if not self.exists(name):
+            self.spark.sql(create_statement(table, target, keep))
+        held = self.spark.table(target).columns
+        for change in alterations(table, held, self._properties(name), keep):
+            statement = f"ALTER TABLE {target} {change}"
+            self._commit(name, partial(self.spark.sql, statement))
 
     def _commit(self, name: str, write: Callable[[], object]) -> None:
         try:
