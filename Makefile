@@ -39,7 +39,7 @@ experiment: setup ## Policies compared on the simulated market (hours; resumes; 
 
 .PHONY: test
 test: setup ## All tests, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: setup ## ruff and mypy

@@ -14,17 +14,15 @@ from bcrlsp.tables import Settings as LakeSettings
 _LONG = ("commands", "trajectories", "allocation", "events", "notebooks", "planning", "learning")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a folder stay in one process (pytest-xdist): they share what is dear to set up."""
+    """The longest folders first."""
     order = {name: place for place, name in enumerate(_LONG)}
 
-    def folder(item: pytest.Item) -> str:
-        return item.path.relative_to(Path(__file__).parent).parts[0]
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return order.get(folder, len(order))
 
-    items.sort(key=lambda item: order.get(folder(item), len(order)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(folder(item)))
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
