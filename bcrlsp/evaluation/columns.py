@@ -51,12 +51,8 @@ class Columns:
 
     def numbers(self, name: str, nulls: bool = False) -> Floats:
         """A numeric column, array (N,); nulls become nan where they may be there."""
-        try:
-            values = np.asarray(self._table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise DataError(
-                f"trajectories: column {name!r} is {self._table[name].type}; allowed: numbers"
-            ) from None
+        cast = _cast(name, self._table[name], pa.float64(), "numbers that a double can hold")
+        values = np.asarray(cast.to_numpy(), dtype=np.float64)
         if not nulls:
             self.fail(~np.isfinite(values), name, values, "a finite number")
         return values
@@ -69,7 +65,8 @@ class Columns:
 
     def flags(self, name: str) -> Bools:
         """A boolean column, array (N,); null is false."""
-        filled = pc.fill_null(self._table[name].cast(pa.bool_()), False)
+        cast = _cast(name, self._table[name], pa.bool_(), "true or false")
+        filled = pc.fill_null(cast, False)
         return np.asarray(filled.to_numpy(), dtype=np.bool_)
 
     def instants(self) -> Ints:
@@ -81,13 +78,8 @@ class Columns:
         column = self._table[name]
         if column.null_count:
             raise DataError(f"trajectories: {name} is null in {column.null_count} rows; fill it")
-        try:
-            instants = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise DataError(
-                f"trajectories: column {name!r} is {column.type}; allowed: date or timestamp"
-            ) from None
-        return np.asarray(instants, dtype=np.int64)
+        cast = _cast(name, column, pa.timestamp("us"), "dates, or timestamps of whole microseconds")
+        return np.asarray(cast.cast(pa.int64()).to_numpy(), dtype=np.int64)
 
     def matrix(self, name: str) -> Floats:
         """A column of lists of numbers, all of one length, array (N, width); may hold nan."""
@@ -99,7 +91,7 @@ class Columns:
         self.fail(sizes != width, f"length of the {name}", sizes, f"{width} (null counts as -1)")
         if width < 1:
             raise DataError(f"trajectories: every {name} is empty; give at least one number")
-        flat = pc.list_flatten(column).cast(pa.float64())
+        flat = _cast(name, pc.list_flatten(column), pa.float64(), "lists of numbers")
         return np.asarray(flat.to_numpy(False), dtype=np.float64).reshape(len(sizes), width)
 
     def states(self) -> Floats:
@@ -125,3 +117,17 @@ class Columns:
         names = np.asarray(encoded.dictionary.to_pylist(), dtype=np.str_)
         ranked, positions = np.unique(names, return_inverse=True)
         return ranked, positions[np.asarray(encoded.indices.to_numpy(False))].astype(np.int64)
+
+
+def _cast(name: str, column: Any, kind: pa.DataType, allowed: str) -> Any:
+    """The column as another type; DataError with Arrow's own reason where that cannot be.
+
+    The type may be right and a value not: a number beyond a double's, a part of a microsecond.
+    """
+    try:
+        return column.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it cannot be converted"
+        raise DataError(
+            f"trajectories: column {name!r} of {column.type}: {reason}; allowed: {allowed}"
+        ) from None

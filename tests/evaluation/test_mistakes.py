@@ -73,7 +73,31 @@ MISTAKES = {
     "null state": (lambda: estimate(with_value("state", 9, None), TARGET), "-1 in row 9"),
     "text": (
         lambda: estimate(TABLE.set_column(5, "reward", pa.array(["no"] * TABLE.num_rows)), TARGET),
-        "column 'reward' is string",
+        "column 'reward' of string: .*'no'.*; allowed: numbers",
+    ),
+    "too large": (
+        lambda: estimate(
+            TABLE.set_column(5, "reward", pa.array([2**60 + 1] * TABLE.num_rows)), TARGET
+        ),
+        f"column 'reward' of int64: .*{2**60 + 1}.*; allowed: numbers that a double can hold",
+    ),
+    "part of a microsecond": (
+        lambda: estimate(
+            TABLE.append_column("period_start", pa.array(range(1, 121), pa.timestamp("ns"))),
+            TARGET,
+        ),
+        "'period_start' of timestamp.ns.: .*lose data.*; allowed: .* of whole microseconds",
+    ),
+    "flag": (
+        lambda: estimate(
+            TABLE.set_column(
+                TABLE.column_names.index("terminal"),
+                "terminal",
+                pa.array(["perhaps"] * TABLE.num_rows),
+            ),
+            TARGET,
+        ),
+        "column 'terminal' of string: .*perhaps.*; allowed: true or false",
     ),
     "empty": (lambda: estimate(TABLE.slice(0, 0), TARGET[:0]), "empty"),
     "column": (lambda: estimate(TABLE.drop_columns(["step"]), TARGET), "no column 'step'"),
