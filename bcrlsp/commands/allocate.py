@@ -77,6 +77,15 @@ def plan(context: Context, period: int, budget: float | None, policy: str | None
     return Plan(period, trained, budgets, limits, versions, run_id)
 
 
+def check(
+    context: Context, window: Sequence[int], budget: float | None, policy: str | None
+) -> None:
+    """UserError for what no trajectories can mend: no budget, or a period without a policy."""
+    _budgets(context, budget)
+    for period in window:
+        find_policy(context, policy, context.calendar.period(period))
+
+
 def is_done(context: Context, planned: Plan) -> bool:
     """Whether the tables hold this very allocation, whole: the certificate is written last."""
     certified = _certified(context, planned.period)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from click import FloatRange
 
-from bcrlsp.commands.allocate import Plan, carry_out, is_done, plan
+from bcrlsp.commands.allocate import Plan, carry_out, check, is_done, plan
 from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.commands.trajectories import FORCE, KNOWN_AT, WINDOW, trajectories
 from bcrlsp.errors import UserError
@@ -34,11 +34,14 @@ def backfill(
     """Build past periods from --from (included) to --to (excluded); what is right is skipped."""
     chosen = _steps(steps)
     window = context.calendar.parse_range(first, last)
+    if "allocate" in chosen:
+        # Before trajectories are built: a mistake changes no table.
+        check(context, window, budget, policy)
     outcomes = []
     if "trajectories" in chosen:
         outcomes.append(trajectories(context, first, last, force=force, known_at=known_at))
     if "allocate" in chosen:
-        # Every period's plan is made before any is carried out: a mistake changes no table.
+        # Every period's plan is made before any is carried out: all are allocated, or none.
         plans = [plan(context, period, budget, policy) for period in window]
         outcomes.append(_allocate(context, plans, force))
     lines = [line for outcome in outcomes for line in outcome.lines]

@@ -16,6 +16,9 @@ from bcrlsp.policies import load_policy
 from bcrlsp.tables import EVENT_TABLES, TABLES
 from tests.commands.conftest import END, FIRST, JOBS, SPLIT, Bench
 
+# Would write trajectories that are right already, before anything is allocated.
+REBUILD = ("--from", FIRST, "--to", END, "--steps", "trajectories,allocate", "--force")
+
 
 def table(bench: Bench, name: str) -> DeltaTable:
     return DeltaTable(f"{bench.folder}/lake/{name}")
@@ -118,6 +121,8 @@ def test_a_backfill_skips_what_is_right(told: dict[str, Any], bench: Bench) -> N
         ("allocate", ("--period", "2025-03-01", "--budget", "9"), "the last period with events"),
         ("allocate", ("--period", FIRST, "--budget", "9"), "no policy was trained as of"),
         ("backfill", ("--from", FIRST, "--to", END, "--steps", "dance"), "'dance' is no step"),
+        ("backfill", (*REBUILD, "--budget", "9", "--policy", "none"), "no policy 'none'"),
+        ("backfill", REBUILD, "no budget: give --budget"),
         ("report", ("--period", "2025-02-01"), "2025-02-01"),
         ("ingest", ("nothing",), "unknown event source 'nothing'; allowed: "),
         ("simulate", ("--users", "0", "--periods", "3"), "0"),
