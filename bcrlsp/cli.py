@@ -4,9 +4,11 @@
 """
 
 import json
+import math
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -89,7 +91,16 @@ def _show(outcome: Outcome, as_json: bool) -> None:
     for line in outcome.lines:
         click.echo(line)
     if as_json:
-        click.echo(json.dumps(outcome.data, allow_nan=False, sort_keys=True))
+        click.echo(json.dumps(_finite(outcome.data), allow_nan=False, sort_keys=True))
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for numbers that JSON has not: no limit, or nothing known."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _told(message: str) -> int:

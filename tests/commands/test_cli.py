@@ -1,6 +1,7 @@
 """The command line: exit codes, one line a mistake, and a script in jobs/ for each command."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,11 @@ def test_every_command_has_its_job() -> None:
     assert sorted(scripts) == sorted(name.replace("-", "_") for name in COMMANDS.names())
     for stem, text in scripts.items():
         assert f'run_job("{stem.replace("_", "-")}")' in text
+
+
+def test_what_json_has_no_number_for_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    held = {"limits": {"total": math.inf}, "what_if": [{"value": math.nan}, 1.5], "users": 3}
+    cli._show(Outcome([], held), as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "limits": {"total": None}, "what_if": [{"value": None}, 1.5], "users": 3
+    }  # fmt: skip
