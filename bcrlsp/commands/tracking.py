@@ -40,7 +40,7 @@ def log_run(
     try:
         return _logged(settings, settings.experiment, row, parameters, curve)
     except (mlflow.exceptions.MlflowException, OSError) as error:
-        first = str(error).splitlines()[0]
+        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"policy {row['policy_id']} is saved, and MLflow could not log it: {first}; mend the "
             "settings mlflow and train again: the same policy is logged without another one"
@@ -63,7 +63,9 @@ def _logged(
     same = f"tags.`{_TAG}` = '{row['policy_id']}' AND attributes.status = 'FINISHED'"
     done = client.search_runs([place.experiment_id], same, max_results=1)
     if done:
-        return str(done[0].info.run_id)
+        known = str(done[0].info.run_id)
+        _register(settings, client, known)
+        return known
     tags = {_TAG: row["policy_id"], "as_of": str(row["as_of"]), "uri": row["uri"]}
     with mlflow.start_run(run_name=row["policy_id"], tags=tags) as run:
         mlflow.log_params(dict(_flat(parameters)))
@@ -73,6 +75,17 @@ def _logged(
         mlflow.log_metrics({f"final_{name}": value for name, value in row["metrics"].items()})
         _log_model(settings, str(row["uri"]))
         return str(run.info.run_id)
+
+
+def _register(settings: MlflowSettings, client: Any, run_id: str) -> None:
+    """Registers the policy of a run that was logged before a name was given to its model."""
+    import mlflow
+
+    if settings.model is None:
+        return
+    held = client.search_model_versions(f"name = '{settings.model}'")
+    if all(version.run_id != run_id for version in held):
+        mlflow.register_model(f"runs:/{run_id}/policy", settings.model)
 
 
 def _log_model(settings: MlflowSettings, uri: str) -> None:
