@@ -4,21 +4,25 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from bcrlsp.experiments import svg
-from bcrlsp.experiments.summary import Mean
+from bcrlsp.experiments.summary import Mean, plain
 from bcrlsp.experiments.svg import COLOURS, FAINT, INK, Axis, Chart
 
 Line = Mapping[float, Mean]
 
+# Pixels of a letter of the names' size, in a wide font.
+_LETTER = 7
+
 
 def percent(value: float) -> str:
     """A share as a percentage without decimals."""
-    return f"{100 * value:.0f} %"
+    return f"{plain(100 * value, 0)} %"
 
 
 def shares(title: str, rows: Sequence[tuple[str, Mean]]) -> str:
     """One dot a contender, with its interval, on a common scale of shares; best first."""
     known = [row for row in rows if not math.isnan(row[1].value)]
-    chart = Chart(title, height=110 + 30 * len(known), left=230, right=90)
+    left = 24 + _LETTER * max((len(name) for name, _ in known), default=0)
+    chart = Chart(title, width=left + 530, height=110 + 30 * len(known), left=left, right=90)
     ends = [end for _, mean in known for end in (mean.low, mean.high)]
     ticks = svg.nice_ticks(min([0.0, *ends]), max([1.0, *ends]))
     axis = Axis("share of the oracle's gain over the best constant mix", ticks[0], ticks[-1],

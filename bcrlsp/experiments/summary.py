@@ -47,3 +47,8 @@ def mean_of(numbers: Sequence[float]) -> Mean:
 def over(scores: Sequence[Score], read: Callable[[Score], float]) -> Mean:
     """The mean of one figure over scores of several seeds."""
     return mean_of([read(score) for score in scores])
+
+
+def plain(value: float, digits: int) -> str:
+    """A number with so many decimals; what rounds to zero has no sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from bcrlsp.experiments.contender import CONTENDERS
 from bcrlsp.experiments.ope import Judgement
 from bcrlsp.experiments.results import Results
-from bcrlsp.experiments.summary import Mean, over
+from bcrlsp.experiments.summary import Mean, over, plain
 
 KNOWS = {
     "events": "the events",
@@ -96,7 +96,7 @@ def number(mean: Mean, digits: int) -> str:
     if math.isnan(mean.value):
         return "–"
     half = "" if math.isnan(mean.half) else f" ± {mean.half:.{digits}f}"
-    return f"{mean.value:.{digits}f}{half}"
+    return f"{plain(mean.value, digits)}{half}"
 
 
 def percent(mean: Mean, digits: int) -> str:

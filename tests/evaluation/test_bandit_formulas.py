@@ -1,15 +1,25 @@
 """One period is the contextual bandit: the published formulas, computed here on their own.
 
 Dudík, Langford and Li, Doubly robust policy evaluation and learning, ICML 2011 (dm, ips, dr);
-Swaminathan and Joachims, The self-normalized estimator for counterfactual learning, NeurIPS 2015.
+Swaminathan and Joachims, The self-normalized estimator for counterfactual learning, NeurIPS 2015
+(snis, snpdis). With one period every marginal ratio of states is 1: mis is then self-normalised
+importance sampling (Xie, Ma and Wang, NeurIPS 2019) and drl is doubly robust (Kallus and Uehara,
+JMLR 2020); rem, whose heads are all tables of means here, is the direct method.
 """
 
 import numpy as np
 import pytest
+from folds import folds_of
 from ope_chains import Chain, states_of
 
-from bcrlsp.evaluation import Settings, estimate
-from bcrlsp.evaluation.log import user_hash
+from bcrlsp.evaluation import ESTIMATORS, Settings, estimate
+
+PLAIN, NORMALISED, DIRECT, ROBUST = (
+    ("is", "pdis"),
+    ("snis", "snpdis", "mis"),
+    ("dm", "rem"),
+    ("dr", "drl"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +42,18 @@ def cell_means(x, a, r, shape):
     return total / count
 
 
-@pytest.mark.parametrize("name", ["is", "pdis"])
+def test_no_estimator_is_left_out():
+    assert sorted(PLAIN + NORMALISED + DIRECT + ROBUST) == sorted(ESTIMATORS.names())
+
+
+@pytest.mark.parametrize("name", PLAIN)
 def test_inverse_propensity(bandit, name):
     chain, table = bandit
     _, _, r, w, target = arrays(chain, table)
     assert estimate(table, target, name).value == pytest.approx(np.mean(w * r), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["snis", "snpdis"])
+@pytest.mark.parametrize("name", NORMALISED)
 def test_self_normalised(bandit, name):
     chain, table = bandit
     _, _, r, w, target = arrays(chain, table)
@@ -47,7 +61,7 @@ def test_self_normalised(bandit, name):
     assert estimate(table, target, name).value == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["dm", "rem"])
+@pytest.mark.parametrize("name", DIRECT)
 def test_direct_method(bandit, name):
     chain, table = bandit
     x, a, r, _, target = arrays(chain, table)
@@ -75,10 +89,11 @@ def test_direct_method_error_is_the_delta_methods(bandit):
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.05)
 
 
-def test_doubly_robust_with_cross_fitting(bandit):
+@pytest.mark.parametrize("name", ROBUST)
+def test_doubly_robust_with_cross_fitting(bandit, name):
     chain, table = bandit
     x, a, r, w, target = arrays(chain, table)
-    fold = np.array([user_hash(user, 0) % 3 for user in table["user_id"].to_pylist()])
+    fold = folds_of(table["user_id"].to_pylist(), 3)
     contributions = np.zeros(len(x))
     for f in range(3):
         other, own = fold != f, fold == f
@@ -86,7 +101,7 @@ def test_doubly_robust_with_cross_fitting(bandit):
         direct = (target[own] * q).sum(1)
         at_sent = q[np.arange(own.sum()), a[own]]
         contributions[own] = direct + w[own] * (r[own] - at_sent)
-    found = estimate(table, target, "dr", settings=Settings(folds=3))
+    found = estimate(table, target, name, settings=Settings(folds=3))
     assert found.value == pytest.approx(contributions.mean(), rel=1e-5)
 
 
