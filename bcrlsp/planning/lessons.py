@@ -14,6 +14,7 @@ from bcrlsp.features import Carry, FeatureSet, Records, record_of
 from bcrlsp.planning.dynamics import Values
 from bcrlsp.planning.histories import Histories, Panel, panel
 from bcrlsp.planning.likelihood import Belief
+from bcrlsp.planning.masks import Masks
 from bcrlsp.planning.response import Floats, Response
 
 # Longest part of a logged history that is followed; beliefs of longer ones hardly change.
@@ -45,6 +46,7 @@ def lessons(
     *,
     horizon: int,
     exploration: float,
+    masks: Masks,
     seed: int,
 ) -> Lessons:
     """States of the log and of histories continued for `horizon` periods.
@@ -64,7 +66,9 @@ def lessons(
             seen.append((states[shown.rows[t, here]], belief.expect(table)[here]))
         belief.update(shown.levels[t], shown.returned[t], shown.present[t])
         carry = feature_set.update(carry, _logged(shown, t))
-    seen += _played(response, table, price, belief, carry, feature_set, horizon, exploration, rng)
+    seen += _played(
+        response, table, price, belief, carry, feature_set, horizon, exploration, masks, rng
+    )
     known = np.concatenate([values for _, values in seen]).astype(np.float32)
     levels = response.structure.levels
     return Lessons(np.concatenate([each for each, _ in seen]), known[:, :levels], known[:, levels:])
@@ -79,6 +83,7 @@ def _played(
     feature_set: FeatureSet,
     horizon: int,
     exploration: float,
+    masks: Masks,
     rng: np.random.Generator,
 ) -> list[tuple[NDArray[np.float32], Floats]]:
     """The histories go on: the plan decides, users drawn from the belief answer."""
@@ -96,9 +101,10 @@ def _played(
             # The calendar's columns are not taught: any period's number will do.
             seen.append((feature_set.features(carry, 0), known))
         value, cost = known[:, : structure.levels], known[:, structure.levels :]
-        levels = (value - more[:, None] * cost).argmax(axis=1)
-        stray = rng.random(users) < exploration
-        levels = np.where(stray, rng.integers(0, structure.levels, users), levels)
+        may = masks.draw(users, rng)
+        levels = np.where(may, value - more[:, None] * cost, -np.inf).argmax(axis=1)
+        stray, other = rng.random(users) < exploration, rng.integers(0, structure.levels, users)
+        levels = np.where(stray & may[everyone, other], other, levels)
         state = belief.states[everyone, begin]
         returned = rng.random(users) < response.returns[state, levels, kind]
         belief.update(levels, returned)

@@ -27,6 +27,7 @@ from bcrlsp.planning.fit import Fit, climb
 from bcrlsp.planning.histories import Histories, histories_of
 from bcrlsp.planning.lessons import lessons
 from bcrlsp.planning.likelihood import user_log_likelihoods
+from bcrlsp.planning.masks import Masks
 from bcrlsp.planning.pessimism import cautious_values
 from bcrlsp.planning.response import Floats, Response
 from bcrlsp.planning.selection import Tried, search
@@ -49,6 +50,7 @@ class Plan:
 
     response: the model. spending: see `spending_of`. price: of a unit of money.
     values: net of the price, lowered by the pessimism. error: of the advantages, (s, a, k).
+    masks: of the log, which the plan keeps to.
     metrics: how well the model describes users that it has not seen.
     """
 
@@ -57,6 +59,7 @@ class Plan:
     price: float
     values: Values
     error: Floats
+    masks: Masks
     metrics: dict[str, float]
 
 
@@ -94,6 +97,7 @@ def plan(task: Task, options: Settings) -> TrainedPolicy:
         feature_set,
         horizon=options.horizon,
         exploration=options.exploration,
+        masks=made.masks,
         seed=task.seed,
     )
     spec = NetworkSpec(
@@ -153,18 +157,20 @@ def make_plan(
     response = fitted.response
     spending = spending_of(response, users)
     budget = float(users.costs.mean()) if options.budget is None else options.budget
+    allowed = task.transitions.allowed
+    masks = Masks.of_log(None if allowed is None else allowed[histories.rows], len(task.amounts))
     price = options.price
     if price is None:
-        price = price_of(response, spending, options.gamma, budget)
+        price = price_of(response, spending, options.gamma, budget, masks)
     few = users.of_users(np.arange(min(users.users, _INFORMATION_USERS)))
     spread = covariance(response, few, users.users)
     drawn = draws(response, spread, _DRAWS, task.seed)
     cautious, error = cautious_values(
-        response, drawn, spending, options.gamma, price, options.pessimism
+        response, drawn, spending, options.gamma, price, options.pessimism, masks
     )
     metrics = _metrics(fitted, holdout, cautious, error, price)
     metrics |= _compared(task, response, users, holdout)
-    return Plan(response, spending, price, cautious, error, metrics)
+    return Plan(response, spending, price, cautious, error, masks, metrics)
 
 
 def _told(tried: Tried, holdout: Histories) -> dict[str, float]:

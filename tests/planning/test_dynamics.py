@@ -8,6 +8,7 @@ from bcrlsp.market.chain import build_chain
 from bcrlsp.market.oracle import q_values
 from bcrlsp.market.settings import Settings as MarketSettings
 from bcrlsp.planning.dynamics import price_of, stationary_spend, values
+from bcrlsp.planning.masks import Masks
 from bcrlsp.planning.pessimism import cautious_values
 from bcrlsp.planning.response import Response, Structure
 
@@ -92,3 +93,40 @@ def test_caution_lowers_advantages_by_the_draws_spread() -> None:
     same, nothing = cautious_values(response, [], spending, 0.9, 0.05, 1.0)
     assert np.allclose(same.reward, plan.reward)
     assert not nothing.any()
+
+
+def test_levels_that_may_come_are_counted_on_as_often_as_they_come() -> None:
+    """V(s) = E_M max over M, by value iteration written out."""
+    response = response_of(STRUCTURE, {"base": -1.0, "slope": 2.0, "lift": 0.5})
+    allowed = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]], bool)
+    masks = Masks.of_log(np.repeat(allowed, [5, 3, 2], axis=0), len(AMOUNTS))
+    spending, gamma, price = _spending(STRUCTURE), 0.9, 0.05
+    found = values(response, spending, gamma, price, masks)
+    chance = response.returns[..., 0]
+    net = chance * (1 - price * np.array(AMOUNTS))
+    sent = (np.arange(len(AMOUNTS)) > 0).astype(int)
+    away, back = (STRUCTURE.after[outcome][sent].T for outcome in (0, 1))
+    q = np.zeros_like(net)
+    for _ in range(600):
+        best = sum(
+            share * np.where(may, q, -np.inf).max(axis=1)
+            for share, may in zip((0.5, 0.3, 0.2), allowed, strict=True)
+        )
+        q = net + gamma * (chance * best[back] + (1 - chance) * best[away])
+    assert np.allclose(found.reward[..., 0], q, atol=1e-8)
+    assert (found.reward < values(response, spending, gamma, price).reward - 0.01).all()
+
+
+def test_spend_is_of_what_may_be_sent() -> None:
+    response = response_of(STRUCTURE, {"base": -1.0, "slope": 2.0, "lift": 0.5})
+    spending = _spending(STRUCTURE)
+    never = Masks.of_log(np.array([[True, False, False, False]]), len(AMOUNTS))
+    assert stationary_spend(response, values(response, spending, 0.9, 0.0, never), never) == 0
+    one = Masks.of_log(np.array([[True, True, False, False]]), len(AMOUNTS))
+    free = values(response, spending, 0.9, 0.0, one)
+    everything = stationary_spend(response, values(response, spending, 0.9, 0.0))
+    assert 0 < stationary_spend(response, free, one) < everything
+    budget = stationary_spend(response, free, one) / 2
+    price = price_of(response, spending, 0.9, budget, one)
+    kept = values(response, spending, 0.9, price, one)
+    assert stationary_spend(response, kept, one) <= budget + 1e-9

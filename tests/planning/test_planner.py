@@ -1,8 +1,10 @@
-"""From a log to a saved policy, on a small market whose true values are known."""
+"""From a log to a policy, on a small market whose true values are known.
+
+What holds of every algorithm is in tests/learning/test_algorithms.py.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +25,6 @@ from bcrlsp.market.simulation import Simulation
 from bcrlsp.periods import Calendar
 from bcrlsp.planning.feature_sets import feature_set_of, told
 from bcrlsp.planning.histories import histories_of, panel
-from bcrlsp.policies import load_policy, save_policy
 
 AMOUNTS = (0.0, 1.0, 3.0)
 CALENDAR = Calendar(datetime(2025, 3, 3, tzinfo=UTC), timedelta(days=1))
@@ -100,31 +101,15 @@ def test_metrics_tell_the_structure(trained: TrainedPolicy) -> None:
     assert all("update" in point for point in trained.curve)
 
 
-def test_saved_policy_is_one_like_any_other(
-    trained: TrainedPolicy, log: Transitions, tmp_path: Path
+def test_what_the_model_does_not_tell_moves_no_value(
+    trained: TrainedPolicy, log: Transitions
 ) -> None:
-    loaded = load_policy(save_policy(trained.policy, str(tmp_path / "policy")))
+    """Numbers of events, the calendar."""
     states = log.states[:200]
-    assert np.array_equal(loaded.q_values(states), trained.policy.q_values(states))
-    # What the model does not tell (numbers of events, the calendar) moves no value.
     other = states.copy()
     other[:, ~told(FEATURES)] += 1.0
-    assert np.allclose(loaded.q_values(other), loaded.q_values(states), atol=1e-5)
-
-
-def test_masks_are_kept(trained: TrainedPolicy, log: Transitions) -> None:
-    states = log.states[:200]
-    may = np.tile([True, True, False], (len(states), 1))
-    for rule in ("greedy", "softmax"):
-        assert (trained.policy.probabilities(states, rule=rule, allowed=may)[:, 2] == 0).all()
-
-
-def test_same_seed_same_policy(log: Transitions) -> None:
-    few = log.of_users(np.arange(len(log.users) - 1) < 300)
-    quick = {"select_users": 60, "teach_users": 60, "epochs": 1, "iterations": 20}
-    one, two, other = (_train(few, seed, **quick) for seed in (1, 1, 2))
-    assert one.policy.policy_id == two.policy.policy_id
-    assert one.policy.policy_id != other.policy.policy_id
+    policy = trained.policy
+    assert np.allclose(policy.q_values(other), policy.q_values(states), atol=1e-5)
 
 
 def test_log_of_another_kind_is_refused(log: Transitions) -> None:

@@ -1,0 +1,269 @@
+"""The small problems that every registered algorithm must learn: one class each, one protocol.
+
+A new algorithm is given the garnet. `PROBLEMS` names those that need another.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from known_mdp import AMOUNTS, EVERY_STATE, GAMMA, LEVELS, NAMES, STATES, UNIFORM, KnownMDP
+
+from bcrlsp.experiments.log import log_transitions
+from bcrlsp.features import default_feature_set, record_of
+from bcrlsp.learning import Settings
+from bcrlsp.learning.task import TrainedPolicy
+from bcrlsp.learning.train import train
+from bcrlsp.learning.transitions import Transitions
+from bcrlsp.market.belief import Belief
+from bcrlsp.market.chain import build_chain
+from bcrlsp.market.oracle import q_values
+from bcrlsp.market.play import Market
+from bcrlsp.market.settings import Settings as MarketSettings
+from bcrlsp.market.settings import UserType
+from bcrlsp.market.simulation import Simulation
+from bcrlsp.periods import Calendar
+from bcrlsp.policies import Policy
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Discounted returns of what was learned, of levels drawn at random and of the optimum."""
+
+    reached: float
+    random: float
+    best: float
+
+
+class Problem(Protocol):
+    """A log and what is known of it.
+
+    names: of the features. metrics: those that each point of the learning curve has.
+    gamma: the discount that the algorithm learns for.
+    """
+
+    names: tuple[str, ...]
+    metrics: frozenset[str]
+    gamma: float
+
+    @property
+    def log(self) -> Transitions:
+        """What is learned from."""
+        ...
+
+    @property
+    def states(self) -> np.ndarray:
+        """Where values are compared, (n, d)."""
+        ...
+
+    def learn(
+        self, log: Transitions, seed: int, *, brief: bool = False, masked: bool = False
+    ) -> TrainedPolicy:
+        """Trains on a log; brief: just long enough to see that two runs are one. masked: for
+        the test of masks."""
+        ...
+
+    def returns(self, policy: Policy) -> Returns:
+        """What following the policy brings, against the optimum."""
+        ...
+
+    def costs(self) -> tuple[np.ndarray, float]:
+        """Expected costs at the states, (n, a), and how far a learner's mean may be off."""
+        ...
+
+    def masked(self) -> tuple[Transitions, np.ndarray, np.ndarray, float]:
+        """A log in which the best level, the last one, is never allowed; mean values of the
+        other levels over the states, (a - 1,), where it is kept out of the future, and where it
+        is counted on; and how far learned ones may be off."""
+        ...
+
+
+class Garnet:
+    """The six states of `KnownMDP` under a uniform log: for what learns from any log.
+
+    Cloning is no better than what it clones: its log is that of a good policy.
+    """
+
+    names = NAMES
+    metrics = frozenset({"td", "total", "cost_error", "holdout_td", "holdout_cost_error"})
+    mdp = KnownMDP(seed=4)
+    states = EVERY_STATE
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.gamma = 0.0 if name == "myopic" else GAMMA
+        self.cloned = name == "bc"
+
+    @cached_property
+    def uniform(self) -> Transitions:
+        return self.mdp.log(UNIFORM, users=600, steps=25, seed=1)
+
+    @cached_property
+    def log(self) -> Transitions:
+        if not self.cloned:
+            return self.uniform
+        best = np.eye(LEVELS)[self.mdp.optimum().argmax(axis=1)]
+        return self.mdp.log(0.9 * best + 0.1 * UNIFORM, users=600, steps=25, seed=1)
+
+    def learn(
+        self, log: Transitions, seed: int, *, brief: bool = False, masked: bool = False
+    ) -> TrainedPolicy:
+        settings = Settings(
+            algorithm=self.name,
+            updates=30 if brief else 1200,
+            iteration=10 if brief else 400,
+            hidden=(32,),
+            batch_size=256,
+            learning_rate=3e-3,
+            threads=1,
+            target_rate=0.02,
+            gamma=GAMMA,
+        )
+        return train(
+            log, settings, feature_names=NAMES, feature_set="fs", amounts=AMOUNTS, seed=seed
+        )
+
+    def returns(self, policy: Policy) -> Returns:
+        def mean_of(chances: np.ndarray) -> float:
+            return float((chances * self.mdp.values_of(chances, self.gamma)).sum(axis=1).mean())
+
+        best = float(self.mdp.optimum(self.gamma).max(axis=1).mean())
+        chosen = policy.probabilities(self.states, rule="behaviour" if self.cloned else "greedy")
+        return Returns(mean_of(chosen), mean_of(UNIFORM), best)
+
+    def costs(self) -> tuple[np.ndarray, float]:
+        return self.mdp.cost, 0.1
+
+    def masked(self) -> tuple[Transitions, np.ndarray, np.ndarray, float]:
+        rich, only = KnownMDP(seed=4), KnownMDP(seed=4)
+        rich.reward[:, 2] = 10.0
+        only.reward[:, 2] = -1e3  # out of the question
+        log = self.uniform
+        rewards = np.where(log.levels == 2, 10.0, log.rewards).astype("f4")
+        allowed = np.ones((len(log), LEVELS), bool)
+        allowed[:, 2] = False
+        half = np.tile([0.5, 0.5, 0.0], (STATES, 1))
+        kept = only.values_of(half) if self.cloned else only.optimum(self.gamma)
+        counted = rich.values_of(UNIFORM) if self.cloned else rich.optimum(self.gamma)
+        log = replace(log, rewards=rewards, allowed=allowed)
+        return log, kept[:, :2].mean(axis=0), counted[:, :2].mean(axis=0), 0.7
+
+
+class SmallMarket:
+    """A market of two types: for what needs the default features and returns of 0 or 1."""
+
+    metrics = frozenset({"iteration"})
+    amounts = (0.0, 1.0, 3.0)
+    calendar = Calendar(datetime(2025, 3, 3, tzinfo=UTC), timedelta(days=1))
+    features = default_feature_set(amounts, calendar)
+    names = features.names
+    market = MarketSettings(
+        types=(
+            UserType(share=0.5, base=-2.0, slope=0.7, lift=0.5, scale=1.0, wear=0.5),
+            UserType(share=0.5, base=0.0, slope=0.1, lift=0.1, scale=2.0, wear=0.9),
+        ),
+        habits=4,
+        fatigues=3,
+    )
+    simulation = Simulation(5_000, 30, 7, amounts, calendar, market)
+    chain = build_chain(market, amounts)
+    gamma = 0.95
+    # Dear enough that most of what a constant bonus would send is not worth it.
+    price = 0.3
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @cached_property
+    def log(self) -> Transitions:
+        return log_transitions(self.simulation, self.features, self.simulation.users)
+
+    def learn(
+        self, log: Transitions, seed: int, *, brief: bool = False, masked: bool = False
+    ) -> TrainedPolicy:
+        options = {"select_users": 1_000, "fit_users": 3_000, "teach_users": 600, "epochs": 15}
+        if brief:
+            log = log.of_users(np.arange(len(log.users) - 1) < 150)
+            options = {"select_users": 30, "teach_users": 60, "epochs": 1, "iterations": 20}
+        settings = Settings(
+            algorithm=self.name,
+            options={**options, "price": 0.0 if masked else self.price, "gamma": self.gamma},
+            hidden=(64, 64),
+            threads=1,
+        )
+        return train(
+            log,
+            settings,
+            feature_names=self.features.names,
+            feature_set=self.features.hash,
+            amounts=self.amounts,
+            seed=seed,
+        )
+
+    @cached_property
+    def _last(self) -> tuple[np.ndarray, Belief]:
+        """States of a block's users before its last period, and a perfect observer of them."""
+        block = self.simulation.block(0)
+        users = np.flatnonzero(block.present.all(axis=0))
+        belief, carries = Belief(self.chain, len(users)), self.features.init(len(users))
+        for t in range(block.history.periods - 1):
+            levels, returned = block.history.levels[t, users], block.history.returned[t, users]
+            belief.update(levels, returned)
+            carries = self.features.update(carries, record_of(levels, returned))
+        return self.features.features(carries, 0), belief
+
+    @property
+    def states(self) -> np.ndarray:
+        return self._last[0]
+
+    def returns(self, policy: Policy) -> Returns:
+        best = q_values(self.chain, self.gamma, self.price).argmax(axis=1)
+
+        def learned(states: np.ndarray, hidden: np.ndarray, luck: np.random.Generator):
+            return policy.probabilities(states, price=self.price).argmax(axis=1)
+
+        def at_random(states: np.ndarray, hidden: np.ndarray, luck: np.random.Generator):
+            return luck.integers(0, len(self.amounts), len(states))
+
+        def optimal(states: np.ndarray, hidden: np.ndarray, luck: np.random.Generator):
+            return best[hidden]
+
+        return Returns(*(self._played(decide) for decide in (learned, at_random, optimal)))
+
+    def _played(self, decide: Callable[..., np.ndarray], users: int = 3_000) -> float:
+        """Discounted returns less price x cost a user, over 60 periods of the same luck."""
+        market, luck = Market(self.chain), np.random.default_rng(5)
+        market.reset(users, 11)
+        carries, total = self.features.init(users), 0.0
+        for t in range(60):
+            levels = decide(self.features.features(carries, t), market.states, luck)
+            step = market.step(levels)
+            net = step.returned.mean() - self.price * step.cost.mean()
+            total += self.gamma**t * float(net)
+            carries = self.features.update(carries, record_of(levels, step.returned))
+        return total
+
+    def costs(self) -> tuple[np.ndarray, float]:
+        return self._last[1].expect(self.chain.expected_cost), 0.1
+
+    def masked(self) -> tuple[Transitions, np.ndarray, np.ndarray, float]:
+        allowed = np.tile([True, True, False], (len(self.log), 1))
+        without = build_chain(self.market, self.amounts[:2])
+        kept, counted = (
+            self._last[1]
+            .expect(q_values(chain, self.gamma).reshape(*chain.shape, -1)[..., :2])
+            .mean(axis=0)
+            for chain in (without, self.chain)
+        )
+        return replace(self.log, allowed=allowed), kept, counted, 0.15
+
+
+PROBLEMS = {"planner": SmallMarket}
+
+
+def problem_of(name: str) -> Problem:
+    """The problem of an algorithm."""
+    return PROBLEMS.get(name, Garnet)(name)
