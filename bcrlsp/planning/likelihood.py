@@ -4,6 +4,8 @@ Given where a user's record begins and the class, all later states follow from t
 is followed from each start (h) for each class (k) at once, and the likelihood needs no smoothing.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numba
@@ -15,6 +17,7 @@ from bcrlsp.planning.response import Floats, Ints, Response
 
 # Users are split into so many parts, whatever the threads: sums do not depend on the machine.
 _PARTS = 16
+_ROWS_A_THREAD = 50_000
 
 
 class Expected(NamedTuple):
@@ -32,15 +35,16 @@ class Expected(NamedTuple):
 def expected(response: Response, histories: Histories) -> Expected:
     """The E-step: log-likelihood and expected counts."""
     structure = response.structure
-    likelihoods, counts, begins = _expected(
-        histories.offsets,
-        histories.levels,
-        histories.returned,
-        structure.after,
-        structure.start,
-        response.log_chances,
-        response.log_begin,
-    )
+    with _threads_for(len(histories.levels)):
+        likelihoods, counts, begins = _expected(
+            histories.offsets,
+            histories.levels,
+            histories.returned,
+            structure.after,
+            structure.start,
+            response.log_chances,
+            response.log_begin,
+        )
     return Expected(float(likelihoods.sum()), counts.sum(axis=0), begins.sum(axis=0))
 
 
@@ -52,16 +56,29 @@ def user_log_likelihoods(response: Response, histories: Histories) -> Floats:
 def posterior(response: Response, histories: Histories) -> tuple[Floats, Floats]:
     """Posterior of start and class, array (u, h, k), and log-likelihoods, array (u,)."""
     structure = response.structure
-    weights, likelihoods = _posterior(
-        histories.offsets,
-        histories.levels,
-        histories.returned,
-        structure.after,
-        structure.start,
-        response.log_chances,
-        response.log_begin,
-    )
+    with _threads_for(len(histories.levels)):
+        weights, likelihoods = _posterior(
+            histories.offsets,
+            histories.levels,
+            histories.returned,
+            structure.after,
+            structure.start,
+            response.log_chances,
+            response.log_begin,
+        )
     return np.asarray(weights), np.asarray(likelihoods)
+
+
+@contextmanager
+def _threads_for(rows: int) -> Iterator[None]:
+    """Threads that are worth it: where others use the cores too, a pass ends with its slowest
+    thread, and a short one waits for it many times as long as it computes."""
+    most = numba.get_num_threads()
+    numba.set_num_threads(min(most, 1 + rows // _ROWS_A_THREAD))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(most)
 
 
 class Belief:

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import torch
 
@@ -74,6 +75,8 @@ def plan(task: Task, options: Settings) -> TrainedPolicy:
         )
     if task.settings.threads is not None:
         torch.set_num_threads(task.settings.threads)
+        most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+        numba.set_num_threads(min(task.settings.threads, most))
     order = np.random.default_rng([task.seed, 1]).permutation(histories.users)
     curve: list[dict[str, float]] = []
 
