@@ -32,7 +32,8 @@ class Problem:
         return np.full(self.returns.shape, 1 / self.returns.shape[1])
 
     @property
-    def _reward(self) -> Array:
+    def reward(self) -> Array:
+        """Expected reward less price x cost, (s, a)."""
         return self.returns * (1 - self.price * self.amounts)
 
     @property
@@ -46,7 +47,7 @@ class Problem:
         out = np.zeros(self.returns.shape) if within is None else np.where(within > 0, 0, -np.inf)
         found = np.zeros(self.returns.shape)
         for _ in range(2000):
-            found = self._reward + gamma * self._step @ (found + out).max(axis=1)
+            found = self.reward + gamma * self._step @ (found + out).max(axis=1)
         return found + out
 
     def optimum(self, gamma: float | None = None, within: Array | None = None) -> float:
@@ -56,32 +57,34 @@ class Problem:
     def value(self, policy: Array, gamma: float | None = None) -> float:
         """Return of a policy (s, a), exactly: reward less price x cost, discounted."""
         gamma = self.gamma if gamma is None else gamma
-        reward = (policy * self._reward).sum(axis=1)
+        reward = (policy * self.reward).sum(axis=1)
         step = np.einsum("sa,sat->st", policy, self._step)
         return float(np.linalg.solve(np.eye(len(reward)) - gamma * step, reward).mean())
 
     def log(self, policy: Array, users: int, steps: int, seed: int) -> dict[str, Array]:
-        """Columns state (number), level, reward, cost, propensity, each (users x steps,), a user's
-        steps in a row."""
+        """Columns state (number), step, level, reward, cost, propensity, each (users x steps,), a
+        user's steps in a row."""
         rng = np.random.default_rng([seed, 11])
         states = np.arange(len(self.returns))
         state = rng.integers(len(states), size=users)
         columns = {name: np.zeros((users, steps)) for name in _COLUMNS}
         for t in range(steps):
-            level = _draw(policy[state], rng)
+            level = draw(policy[state], rng)
             returned = (rng.random(users) < self.returns[state, level]).astype(int)
-            columns["state"][:, t], columns["level"][:, t] = state, level
+            columns["state"][:, t], columns["step"][:, t] = state, t
+            columns["level"][:, t] = level
             columns["reward"][:, t] = returned
             columns["cost"][:, t] = returned * self.amounts[level]
             columns["propensity"][:, t] = policy[state, level]
-            state = _draw(self.move[state, level, returned], rng)
+            state = draw(self.move[state, level, returned], rng)
         return {name: column.reshape(-1) for name, column in columns.items()}
 
 
-_COLUMNS = ("state", "level", "reward", "cost", "propensity")
+_COLUMNS = ("state", "step", "level", "reward", "cost", "propensity")
 
 
-def _draw(chances: Array, rng: np.random.Generator) -> NDArray[np.int64]:
+def draw(chances: Array, rng: np.random.Generator) -> NDArray[np.int64]:
+    """One column for each row of chances (n, k)."""
     drawn: NDArray[np.int64] = (rng.random((len(chances), 1)) > chances.cumsum(axis=1)).sum(axis=1)
     return np.minimum(drawn, chances.shape[1] - 1)
 

@@ -1,7 +1,11 @@
 """What the tests of a process share: one Spark session, one Ray instance, a fresh lake a test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+
+# Two processes of tests share the cores: threads of one would wait for those of the other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from pyspark.sql import SparkSession

@@ -1,11 +1,10 @@
 """A small Markov decision process with a known optimum, and logs of it."""
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import numpy as np
 
+from bcrlsp.learning import Settings
+from bcrlsp.learning.task import TrainedPolicy
+from bcrlsp.learning.train import train
 from bcrlsp.learning.transitions import Transitions
 
 STATES, LEVELS, AMOUNTS = 6, 3, (0.0, 1.0, 2.0)
@@ -83,3 +82,13 @@ class KnownMDP:
 
 EVERY_STATE = np.eye(STATES, dtype="f4")
 UNIFORM = np.full((STATES, LEVELS), 1 / LEVELS)
+MDP = KnownMDP(seed=4)
+LOG = MDP.log(UNIFORM, users=600, steps=25, seed=1)
+SMALL = {"hidden": (32,), "batch_size": 256, "learning_rate": 3e-3, "threads": 1,
+         "target_rate": 0.02, "gamma": GAMMA}  # fmt: skip
+
+
+def learn(name: str, log: Transitions = LOG, seed: int = 3, **changes) -> TrainedPolicy:
+    """An algorithm on the log, with settings that fit its size."""
+    settings = Settings(**{"algorithm": name, "updates": 1200, "iteration": 400} | SMALL | changes)
+    return train(log, settings, feature_names=NAMES, feature_set="fs", amounts=AMOUNTS, seed=seed)

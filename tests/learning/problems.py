@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from known_mdp import AMOUNTS, EVERY_STATE, GAMMA, LEVELS, NAMES, STATES, UNIFORM, KnownMDP
+from known_mdp import EVERY_STATE, GAMMA, LEVELS, LOG, MDP, NAMES, STATES, UNIFORM, KnownMDP, learn
 
 from bcrlsp.experiments.log import log_transitions
 from bcrlsp.features import default_feature_set, record_of
@@ -89,7 +89,6 @@ class Garnet:
 
     names = NAMES
     metrics = frozenset({"td", "total", "cost_error", "holdout_td", "holdout_cost_error"})
-    mdp = KnownMDP(seed=4)
     states = EVERY_STATE
 
     def __init__(self, name: str) -> None:
@@ -98,50 +97,33 @@ class Garnet:
         self.cloned = name == "bc"
 
     @cached_property
-    def uniform(self) -> Transitions:
-        return self.mdp.log(UNIFORM, users=600, steps=25, seed=1)
-
-    @cached_property
     def log(self) -> Transitions:
         if not self.cloned:
-            return self.uniform
-        best = np.eye(LEVELS)[self.mdp.optimum().argmax(axis=1)]
-        return self.mdp.log(0.9 * best + 0.1 * UNIFORM, users=600, steps=25, seed=1)
+            return LOG
+        best = np.eye(LEVELS)[MDP.optimum().argmax(axis=1)]
+        return MDP.log(0.9 * best + 0.1 * UNIFORM, users=600, steps=25, seed=1)
 
     def learn(
         self, log: Transitions, seed: int, *, brief: bool = False, masked: bool = False
     ) -> TrainedPolicy:
-        settings = Settings(
-            algorithm=self.name,
-            updates=30 if brief else 1200,
-            iteration=10 if brief else 400,
-            hidden=(32,),
-            batch_size=256,
-            learning_rate=3e-3,
-            threads=1,
-            target_rate=0.02,
-            gamma=GAMMA,
-        )
-        return train(
-            log, settings, feature_names=NAMES, feature_set="fs", amounts=AMOUNTS, seed=seed
-        )
+        return learn(self.name, log, seed, **({"updates": 30, "iteration": 10} if brief else {}))
 
     def returns(self, policy: Policy) -> Returns:
         def mean_of(chances: np.ndarray) -> float:
-            return float((chances * self.mdp.values_of(chances, self.gamma)).sum(axis=1).mean())
+            return float((chances * MDP.values_of(chances, self.gamma)).sum(axis=1).mean())
 
-        best = float(self.mdp.optimum(self.gamma).max(axis=1).mean())
+        best = float(MDP.optimum(self.gamma).max(axis=1).mean())
         chosen = policy.probabilities(self.states, rule="behaviour" if self.cloned else "greedy")
         return Returns(mean_of(chosen), mean_of(UNIFORM), best)
 
     def costs(self) -> tuple[np.ndarray, float]:
-        return self.mdp.cost, 0.1
+        return MDP.cost, 0.1
 
     def masked(self) -> tuple[Transitions, np.ndarray, np.ndarray, float]:
         rich, only = KnownMDP(seed=4), KnownMDP(seed=4)
         rich.reward[:, 2] = 10.0
         only.reward[:, 2] = -1e3  # out of the question
-        log = self.uniform
+        log = LOG
         rewards = np.where(log.levels == 2, 10.0, log.rewards).astype("f4")
         allowed = np.ones((len(log), LEVELS), bool)
         allowed[:, 2] = False

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from known_mdp import UNIFORM
-from problems import Garnet, Problem, problem_of
+from known_mdp import EVERY_STATE, MDP, UNIFORM, learn
+from problems import Problem, problem_of
 
 from bcrlsp.errors import DataError
 from bcrlsp.learning.algorithms import ALGORITHMS
@@ -95,9 +95,7 @@ def test_a_state_that_is_not_a_number_is_refused_with_its_column(name: str) -> N
 
 
 def test_cloning_estimates_the_logging_policy_and_its_values() -> None:
-    problem = Garnet("bc")
-    policy = problem.learn(problem.uniform, seed=3).policy
-    cloned = policy.probabilities(problem.states, rule="behaviour")
+    policy = learn("bc").policy
+    cloned = policy.probabilities(EVERY_STATE, rule="behaviour")
     np.testing.assert_allclose(cloned, UNIFORM, atol=0.05)
-    values = problem.mdp.values_of(UNIFORM)
-    np.testing.assert_allclose(policy.q_values(problem.states), values, rtol=0.05)
+    np.testing.assert_allclose(policy.q_values(EVERY_STATE), MDP.values_of(UNIFORM), rtol=0.05)

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from known_mdp import GAMMA, LEVELS
-from test_algorithms import LOG, MDP, learn
+from known_mdp import GAMMA, LEVELS, LOG, MDP, learn
 
 from bcrlsp.learning.calibration import calibrate
 

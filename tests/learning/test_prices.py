@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from known_mdp import EVERY_STATE
-from test_algorithms import MDP, learn
+from known_mdp import EVERY_STATE, MDP, learn
 from test_batches import LOG, sampler
 
 from bcrlsp.errors import ConfigError

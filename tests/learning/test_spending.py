@@ -3,8 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from known_mdp import EVERY_STATE, GAMMA, LEVELS, UNIFORM, KnownMDP
-from test_algorithms import MDP, learn
+from known_mdp import EVERY_STATE, GAMMA, LEVELS, MDP, UNIFORM, KnownMDP, learn
 
 from bcrlsp.errors import DataError
 from bcrlsp.policies import load_policy, save_policy

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from known_mdp import AMOUNTS, EVERY_STATE, NAMES, UNIFORM, KnownMDP
-from test_algorithms import SMALL
+from known_mdp import AMOUNTS, EVERY_STATE, NAMES, SMALL, UNIFORM, KnownMDP
 
 from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.learning import Settings

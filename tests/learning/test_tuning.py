@@ -4,8 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from known_mdp import AMOUNTS, GAMMA, NAMES, UNIFORM
-from test_algorithms import LOG, MDP, SMALL, learn
+from known_mdp import AMOUNTS, GAMMA, LOG, MDP, NAMES, SMALL, UNIFORM, learn
 from test_batches import chain
 
 from bcrlsp.errors import ConfigError, DataError
