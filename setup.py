@@ -17,6 +17,7 @@ REQUIRES = [
     "ray[rllib]==2.60.0",
     "torch==2.13.0",
     "pydantic>=2.14,<3",
+    "filelock>=3.16,<5",
     "PyYAML>=6,<7",
     "click>=8.4,<9",
     "rich>=15,<16",

@@ -8,7 +8,12 @@ Elsewhere a local one is built with Delta's JAR (resolved once by Spark's own Iv
 import logging
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -22,6 +27,9 @@ _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
+
+
+_LONGEST_START = 600.0
 
 
 class Settings(BaseModel):
@@ -106,9 +114,23 @@ def _local(builder: SparkSession.Builder, settings: Settings) -> SparkSession:
         builder = builder.master(settings.master)
     for key, value in conf.items():
         builder = builder.config(key, value)
-    session = configure_spark_with_delta_pip(builder).getOrCreate()
+    with _alone():
+        session = configure_spark_with_delta_pip(builder).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One start at a time on this machine: two that fill Ivy's cache together break each other's
+    downloads, and neither starts."""
+    lock = FileLock(Path(tempfile.gettempdir()) / f"bcrlsp-spark-{os.getuid()}.lock")
+    with suppress(Timeout):  # whoever holds it hangs: this start may still work
+        lock.acquire(timeout=_LONGEST_START)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _common(settings: Settings) -> dict[str, str]:
