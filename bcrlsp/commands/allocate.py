@@ -15,11 +15,11 @@ from pyspark.sql import functions as F
 from bcrlsp.allocation import Allocation, Budget, allocate
 from bcrlsp.commands import what_if as others_of
 from bcrlsp.commands.base import Context, Outcome, command, option
+from bcrlsp.commands.budgets import needed_budgets
 from bcrlsp.commands.holding_back import hold_back
 from bcrlsp.commands.policies import Trained, find_policy
 from bcrlsp.commands.pricing import settle
 from bcrlsp.commands.rows import as_rows
-from bcrlsp.errors import UserError
 from bcrlsp.policies import load_policy
 from bcrlsp.policies.scoring import score
 from bcrlsp.tables import EVENT_TABLES
@@ -68,7 +68,7 @@ class Plan:
 
 def plan(context: Context, period: int, budget: float | None, policy: str | None) -> Plan:
     """What an allocation of the period would follow from now; UserError where it cannot be."""
-    asked = _budgets(context, budget)
+    asked = needed_budgets(context, budget)
     trained = find_policy(context, policy, context.calendar.period(period))
     budgets = hold_back(context, asked, trained, period)
     versions = {name: context.lake.version(name) for name in EVENT_TABLES}
@@ -81,7 +81,7 @@ def check(
     context: Context, window: Sequence[int], budget: float | None, policy: str | None
 ) -> None:
     """UserError for what no trajectories can mend: no budget, or a period without a policy."""
-    _budgets(context, budget)
+    needed_budgets(context, budget)
     for period in window:
         find_policy(context, policy, context.calendar.period(period))
 
@@ -151,15 +151,6 @@ def _with_others(
     lines = [others_of.line(name, answer) for answer in answers]
     said = [*outcome.lines[:-1], *lines, outcome.lines[-1]]
     return Outcome(said, outcome.data | {"what_if": list(answers)})
-
-
-def _budgets(context: Context, total: float | None) -> tuple[Budget, ...]:
-    budgets = [each.budget() for each in context.config.allocation.budgets]
-    if total is not None:
-        budgets.append(Budget("total", total))
-    if not budgets:
-        raise UserError("no budget: give --budget, or the setting allocation.budgets")
-    return tuple(budgets)
 
 
 def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:

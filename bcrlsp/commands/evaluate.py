@@ -1,25 +1,28 @@
 """`bcrlsp evaluate`: what a policy would have earned and cost, from the logs alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from click import FloatRange
-from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
+from bcrlsp.allocation import Budget
 from bcrlsp.commands.base import Context, Outcome, command, option
-from bcrlsp.commands.choice import Choice
-from bcrlsp.commands.policies import find_policy
+from bcrlsp.commands.budgets import TOTAL, asked_budgets
+from bcrlsp.commands.holding_back import hold_back
+from bcrlsp.commands.policies import Trained, find_policy
 from bcrlsp.commands.rows import as_rows
+from bcrlsp.commands.target import Window, of_share
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.evaluation import Comparison, Estimate, compare, estimate
-from bcrlsp.policies import Policy, load_policy
+from bcrlsp.policies import load_policy
 from bcrlsp.trajectories.windows import condition
 
 MEASURES = ("retention", "cost")
+_DRAWS = 2**31
 
 
 @command(
@@ -28,7 +31,7 @@ MEASURES = ("retention", "cost")
     option(
         "--budget",
         type=FloatRange(0),
-        help="Money a period. Default: one that should cost what the log did.",
+        help="Money a period. Default: allocation.budgets, or what should cost as the log did.",
     ),
     option("--from", "first", metavar="D", help="First period. Default: the policy's as-of day."),
     option("--to", "last", metavar="D", help="Last period (excluded). Default: the newest."),
@@ -42,16 +45,20 @@ def evaluate(
 ) -> Outcome:
     """Estimate retention and cost of a policy under a budget, with intervals, also by segment.
 
-    The target is what `allocate` would choose in each period of the window under the budget; the
-    window begins, unless told otherwise, where the policy's training data ended.
+    The target is what `allocate` would choose in each period of the window under its budgets,
+    those of the setting allocation.budgets and --budget; the window begins, unless told otherwise,
+    where the policy's training data ended.
     """
     trained = find_policy(context, policy)
     window = _window(context, trained.as_of.isoformat(), first, last)
     with context.stage(f"Reading {len(window)} periods of trajectories"):
-        table = _read(context, window)
+        table, share = _read(context, window)
     settings = context.config.evaluation
+    told = Window(table, load_policy(trained.uri), context.config.allocation.cost)
+    budgets = _budgets(context, trained, window, told, share, budget)
     with context.stage("Choosing levels under the budget"):
-        target, spent = _target(context, load_policy(trained.uri), table, budget)
+        levels = told.levels([of_share(each, share) for each in budgets])
+        target = np.eye(len(told.policy.amounts))[levels]
     found: list[Estimate] = []
     compared: list[Comparison] = []
     first_estimator, *others = settings.estimators
@@ -77,8 +84,11 @@ def evaluate(
         as_rows(context.spark, "comparisons", apart),
         f"policy_id = '{trained.policy_id}'",
     )
-    share = _discounted_periods(table, settings.gamma)
-    figures = {"budget": spent, "discounted_periods": share}
+    figures = {
+        "budgets": {each.name: each.limit for each in budgets},
+        "share_of_users": share,
+        "discounted_periods": _discounted_periods(table, settings.gamma),
+    }
     return _told(context, found, rows, apart, figures)
 
 
@@ -99,52 +109,53 @@ def _window(context: Context, as_of: str, first: str | None, last: str | None) -
     return range(start, stop)
 
 
-def _read(context: Context, window: range) -> pa.Table:
+def _read(context: Context, window: range) -> tuple[pa.Table, float]:
+    """The window's rows, and the share of its users that they are of."""
     columns = "user_id", "period", "period_start", "segment", "step", "state", "level", "reward"
     rows = (
         context.lake.read("trajectories")
         .where(condition(context.calendar, window.start, window.stop))
         .select(*columns, "cost", "propensity", "terminal")
     )
-    table = rows.orderBy("user_id", "step").toArrow()
-    if not table.num_rows:
+    number, users = rows.agg(F.count("*"), F.countDistinct("user_id")).collect()[0]
+    if not number:
         raise DataError(
             f"there are no trajectories from {context.calendar.start(window.start):%Y-%m-%d} to "
             f"{context.calendar.start(window.stop):%Y-%m-%d}; `bcrlsp trajectories` builds them"
         )
-    return table
+    most = context.config.evaluation.most_rows
+    if number > most:
+        draw = F.pmod(F.xxhash64("user_id", F.lit(context.config.seed)), F.lit(_DRAWS))
+        rows = rows.where(draw < int(most / number * _DRAWS))
+    table = rows.orderBy("user_id", "step").toArrow()
+    kept = len(table["user_id"].unique())
+    if kept < users:
+        context.say(f"  {kept:,} of {users:,} users, at random (evaluation.most_rows = {most:,})")
+    if not kept:
+        raise UserError(
+            f"evaluation.most_rows = {most} leaves none of {users:,} users with {number:,} rows; "
+            "raise it"
+        )
+    return table, kept / users
 
 
-def _target(
-    context: Context, policy: Policy, table: pa.Table, budget: float | None
-) -> tuple[NDArray[np.float64], float]:
-    """What an allocation would choose in every row, and the budget of a period.
+def _budgets(
+    context: Context,
+    trained: Trained,
+    window: range,
+    told: Window,
+    share: float,
+    total: float | None,
+) -> tuple[Budget, ...]:
+    """Budgets of a period, of all users: as `allocate` keeps them, or one like the log's spend.
 
-    Returns probabilities (n, a), one level of each row for certain, and money a period.
+    The margin of expected costs is the one that was known when the window began.
     """
-    states = table["state"].combine_chunks()
-    matrix = states.flatten().to_numpy().reshape(len(states), -1).astype(np.float32)
-    values, costs = policy.evaluate(matrix)
-    prices = costs
-    if context.config.allocation.cost == "face":
-        prices = np.ascontiguousarray(np.broadcast_to(policy.amounts, values.shape))
-    logged = table["cost"].to_numpy()
-    allowed = policy.supported(matrix)
-    users = table["user_id"].to_pylist()
-    starts = table["period_start"].to_numpy()
-    periods = np.unique(starts)
-    if budget is None:
-        spent = float(np.sum(logged))
-        whole = Choice(values, prices, allowed)
-        # At face value less is redeemed than planned: the budget that is expected to cost as much.
-        budget = spent if prices is costs else whole.budget_that_costs(costs, spent)
-        budget /= len(periods)
-    target = np.zeros_like(values)
-    for start in periods:
-        rows = np.flatnonzero(starts == start)
-        chosen = Choice(values[rows], prices[rows], allowed[rows], [users[row] for row in rows])
-        target[rows, chosen.levels(budget)] = 1.0
-    return target, budget
+    asked: Sequence[Budget] = asked_budgets(context, total)
+    if not asked:
+        with context.stage("Finding the budget that should cost what the log did"):
+            return (Budget(TOTAL, told.budget_like_the_log() / share),)
+    return hold_back(context, asked, trained, window.start)
 
 
 def _rows(
@@ -207,9 +218,10 @@ def _told(
     found: list[Estimate],
     rows: list[Mapping[str, Any]],
     compared: list[Mapping[str, Any]],
-    figures: Mapping[str, float],
+    figures: Mapping[str, Any],
 ) -> Outcome:
-    lines = [f"budget: {figures['budget']:,.2f} a period"]
+    budgets: Mapping[str, float] = figures["budgets"]
+    lines = [f"budget {name}: {limit:,.2f} a period" for name, limit in budgets.items()]
     for each in found:
         number = _interval(each.value, each.low, each.high)
         lines.append(f"{each.measure} by {each.estimator}: {number}")
@@ -225,7 +237,7 @@ def _told(
         "comparisons": [_plain(row) for row in compared],
         "periods": rows[0]["periods"],
     }
-    return Outcome(lines, {**data, **figures})
+    return Outcome(lines, {**data, **figures, "budget": budgets.get(TOTAL)})
 
 
 def _interval(value: float, low: float, high: float, form: str = ".4f") -> str:

@@ -9,33 +9,49 @@ is within the budgets.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from pyspark.sql import DataFrame
+from bcrlsp.allocation import Certificate
 
-from bcrlsp.allocation import Allocation
+
+class Allocated(Protocol):
+    """An allocation, on Spark or in memory."""
+
+    @property
+    def certificate(self) -> Certificate:
+        """What proves it."""
+        ...
+
+    def release(self) -> None:
+        """Frees what it holds."""
+        ...
+
+
+S = TypeVar("S")
+A = TypeVar("A", bound=Allocated)
 
 TOLERANCE, ROUNDS = 0.02, 6
 """Share of the largest price within which the two count as equal; most allocations."""
 
 
 @dataclass(frozen=True)
-class Settled:
+class Settled(Generic[A]):
     """The allocation, the price that its values were asked at, and how many were solved."""
 
-    allocation: Allocation
+    allocation: A
     price: float
     rounds: int
 
 
 def settle(
-    scores: Callable[[float], DataFrame],
-    solve: Callable[[DataFrame], Allocation],
+    scores: Callable[[float], S],
+    solve: Callable[[S], A],
     largest: float,
     money: Collection[str],
     *,
     tolerance: float = TOLERANCE,
     rounds: int = ROUNDS,
-) -> Settled:
+) -> Settled[A]:
     """The allocation whose price of money is that of its scores, as near as `rounds` come to it.
 
     scores: the users' scores at a price. solve: their allocation. largest: that the policy knows;
@@ -64,7 +80,7 @@ def settle(
     return Settled(best.allocation, best.price, number)
 
 
-def price_paid(allocation: Allocation, money: Collection[str]) -> float:
+def price_paid(allocation: Allocated, money: Collection[str]) -> float:
     """Value of a unit of money: the prices of the budgets `money`, each by its share of the spend.
 
     Never below 0, which the price of a least spend may be.

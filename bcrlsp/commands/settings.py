@@ -92,6 +92,12 @@ class EvaluationSettings(BaseModel):
         le=1,
         description="discount a period of the retention and cost that are estimated",
     )
+    most_rows: int = Field(
+        4_000_000,
+        ge=1,
+        description="a window of more rows is evaluated on whole users drawn at random, about as "
+        "many rows: they are read on the driver, some 500 bytes each",
+    )
     estimation: Estimation = Field(Estimation(), description="what all estimators share")
 
 

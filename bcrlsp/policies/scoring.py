@@ -61,15 +61,11 @@ def score_batch(
     """One Arrow batch of `score`: the same columns in and out."""
     states = _matrix(batch, policy)
     if len(states):
-        values, costs = policy.evaluate(states, price)
+        values, costs = valued(policy, states, cost, price)
         may = policy.supported(states)
     else:
         values = costs = np.empty((0, policy.levels))
         may = np.empty((0, policy.levels), bool)
-    if cost == "discounted" and len(states):
-        costs = policy.discounted_costs(states, price)
-    if cost == "face":
-        costs = np.broadcast_to(policy.amounts, values.shape)
     names = list(batch.schema.names)
     if "allowed" in names:
         given = _allowed(batch.column("allowed"), policy.levels)
@@ -78,8 +74,23 @@ def score_batch(
         may = np.where(both.any(axis=1, keepdims=True), both, given)
         names.remove("allowed")
     arrays = [batch.column(name) for name in names]
-    arrays += [_lists(values), _lists(np.ascontiguousarray(costs)), _lists(may)]
+    arrays += [_lists(values), _lists(costs), _lists(may)]
     return pa.RecordBatch.from_arrays(arrays, [*names, "value", "cost", "allowed"])
+
+
+def valued(
+    policy: Policy, states: NDArray[np.float32], cost: Cost, price: float = 0.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values and costs of every level, arrays (n, a), as the budget LP counts them; see `score`.
+
+    states: (n, d), n at least 1.
+    """
+    values, costs = policy.evaluate(states, price)
+    if cost == "discounted":
+        costs = policy.discounted_costs(states, price)
+    if cost == "face":
+        costs = np.ascontiguousarray(np.broadcast_to(policy.amounts, values.shape))
+    return values, costs
 
 
 def _scorer(

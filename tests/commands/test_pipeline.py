@@ -93,6 +93,42 @@ def test_a_second_run_changes_no_row(told: dict[str, Any], bench: Bench) -> None
     assert all(before[name].equals(again) for name, again in rows().items())
 
 
+def test_an_evaluation_keeps_the_budgets_of_the_settings(
+    told: dict[str, Any], bench: Bench
+) -> None:
+    policy = told["train"]["policy_id"]
+    budgets = '[{"name": "all", "limit": 90}, {"name": "a", "limit": 5, "groups": ["north"]}]'
+    small = bench.run("evaluate", "--policy", policy, "--set", f"allocation.budgets={budgets}")
+    assert small["budgets"] == {"all": 90, "a": 5}
+    assert small["budget"] is None
+    usual = told["evaluate"]
+    assert usual["budgets"] == {"total": usual["budget"]}
+    cost = {
+        which["estimator"]: which["estimate"]
+        for which in small["estimates"]
+        if which["measure"] == "cost"
+    }
+    paid = {
+        which["estimator"]: which["estimate"]
+        for which in usual["estimates"]
+        if which["measure"] == "cost"
+    }
+    assert cost["dr"] < paid["dr"]
+
+
+def test_a_window_that_is_too_large_is_evaluated_on_some_of_its_users(
+    told: dict[str, Any], bench: Bench
+) -> None:
+    policy = told["train"]["policy_id"]
+    arguments = ("--policy", policy, "--budget", "90", "--set", "evaluation.most_rows=900")
+    found = bench.run("evaluate", *arguments)
+    assert 0.3 < found["share_of_users"] < 0.7
+    assert found["budgets"] == {"total": 90}
+    users = {row["segment"]: row["users"] for row in found["comparisons"]}
+    assert users["all users"] == pytest.approx(600 * found["share_of_users"], rel=0.05)
+    assert bench.run("evaluate", *arguments)["estimates"] == found["estimates"]
+
+
 def test_a_backfill_skips_what_is_right(told: dict[str, Any], bench: Bench) -> None:
     arguments = ("--from", "2025-01-20", "--to", END, "--budget", "150")
     steps = ("--steps", "trajectories,allocate", "--policy", told["train"]["policy_id"])

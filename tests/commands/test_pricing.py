@@ -87,10 +87,10 @@ def test_the_price_paid_is_of_budgets_of_money_by_their_spend() -> None:
 
 
 def of_every_price(largest: float) -> Policy:
-    """Random weights; four features, three levels."""
+    """Random weights; four features, three levels. largest: 0, a policy of no price."""
     amounts = (0.0, 1.0, 3.0)
     heads = tuple(HeadSpec(name=name, amounts=amounts) for name in ("q", "cost"))
-    spec = NetworkSpec(inputs=5, hidden=(8,), heads=heads)
+    spec = NetworkSpec(inputs=5 if largest else 4, hidden=(8,), heads=heads)
     rng = np.random.default_rng(0)
     weights = {name: rng.normal(size=shape).astype("f4") for name, shape in spec.shapes().items()}
     weights["std"] = np.abs(weights["std"]) + 0.5
