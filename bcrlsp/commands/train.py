@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from click import IntRange
@@ -12,6 +13,7 @@ from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.commands.rows import as_rows
 from bcrlsp.errors import DataError
 from bcrlsp.learning import Settings
+from bcrlsp.learning.disk import states_file
 from bcrlsp.learning.task import TrainedPolicy
 from bcrlsp.learning.train import checked, train
 from bcrlsp.learning.transitions import Transitions
@@ -35,12 +37,18 @@ _SHOWN = ("total", "td", "holdout_td", "holdout_cost_error")
         type=IntRange(1),
         help="First try N draws of training.search through Ray Tune, and train with the best.",
     ),
+    option(
+        "--states-in",
+        metavar="FOLDER",
+        help="Keep the states in a file there, for more than memory holds. Same policy.",
+    ),
 )
 def train_policy(
     context: Context,
     algorithm: str | None = None,
     as_of: str | None = None,
     tune: int | None = None,
+    states_in: str | None = None,
 ) -> Outcome:
     """Learn a policy from the trajectories before --as-of; prints its policy id."""
     settings = context.config.training
@@ -51,6 +59,14 @@ def train_policy(
     tracking.require(context.config.mlflow)
     if tune is not None:
         check_search(settings, context.config.amounts)
+    with states_file(states_in) as file:
+        return _trained(context, settings, as_of, tune, file)
+
+
+def _trained(
+    context: Context, settings: Settings, as_of: str | None, tune: int | None, file: Path | None
+) -> Outcome:
+    """Reads, trains and keeps. file: see `Transitions.from_delta`."""
     lake, feature_set = context.lake, context.feature_set
     version = lake.version("trajectories")
     point = _after_the_last(context) if as_of is None else context.calendar.parse(as_of)
@@ -60,6 +76,7 @@ def train_policy(
             version,
             before=None if as_of is None else _known_before(context, point),
             feature_names=feature_set.names,
+            states_in=file,
         )
     given: dict[str, Any] = {
         "feature_names": feature_set.names,

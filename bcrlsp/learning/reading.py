@@ -1,11 +1,13 @@
 """Reads trajectories into `Transitions` in two passes, so that every state is held once.
 
 The first pass reads users and steps alone and says where each row belongs; the second streams the
-rest and puts every row in its place. Memory is the arrays, one batch, and the keys.
+rest and puts every row in its place. Memory is the arrays, one batch, and the keys; the states,
+the largest of the arrays, can be in a file instead (`disk`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bcrlsp.errors import DataError
+from bcrlsp.learning import disk
 from bcrlsp.learning.memory import release_memory
 from bcrlsp.learning.transitions import Transitions, check_values
 
@@ -28,7 +31,11 @@ _BUFFER = 2**18
 
 
 def from_delta(
-    path: str, version: int, before: date | None, feature_names: Sequence[str] | None
+    path: str,
+    version: int,
+    before: date | None,
+    feature_names: Sequence[str] | None,
+    states_in: Path | None = None,
 ) -> Transitions:
     """See `Transitions.from_delta`."""
     from deltalake import DeltaTable
@@ -49,7 +56,7 @@ def from_delta(
         for fragment in dataset.get_fragments(filter=chosen):
             yield from _streamed(fragment, dataset.schema, columns, before)
 
-    return from_batches(batches, dataset.schema, feature_names)
+    return from_batches(batches, dataset.schema, feature_names, states_in)
 
 
 def _streamed(
@@ -80,12 +87,17 @@ def _streamed(
 
 
 def from_batches(
-    batches: Batches, schema: pa.Schema, feature_names: Sequence[str] | None
+    batches: Batches,
+    schema: pa.Schema,
+    feature_names: Sequence[str] | None,
+    states_in: Path | None = None,
 ) -> Transitions:
     """Transitions of the rows that `batches(columns)` yields, in the same order at each call.
 
     schema: its columns; `allowed` array<boolean> and `feature_set` are read where they are there.
+    states_in: file that the states are put into; None: memory.
     """
+    place = disk.allocate(states_in)
     missing = [name for name in (*_KEYS, *_VALUES) if name not in schema.names]
     if missing:
         raise DataError(
@@ -110,7 +122,7 @@ def from_batches(
         held = _matrix(batch.column("state"), "state", width)
         if not states.size:
             width = held.shape[1]
-            states = np.empty((rows, width), np.float32)
+            states = place((rows, width))
         logged = _numbers(batch, "level")
         check_values(held, logged, feature_names)
         states[to] = held
@@ -125,6 +137,8 @@ def from_batches(
             allowed = np.empty((rows, may.shape[1]), bool) if allowed is None else allowed
             allowed[to] = may
     del places
+    if isinstance(states, disk.StatesOnDisk):
+        states = disk.finished(states)
     has_next &= ~terminal
     release_memory()
     return Transitions(

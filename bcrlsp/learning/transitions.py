@@ -8,6 +8,7 @@ neither is truncated: its state is the next state of the row before, and it is n
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from bcrlsp.errors import DataError
 
 _LEVELS = 127
+# Rows that are checked at a time: of all of them, what is finite would be a quarter of the states.
+_CHECKED = 65_536
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,11 @@ class Transitions:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays."""
+        """Bytes of all arrays in memory."""
         held = (getattr(self, each.name) for each in fields(self) if each.name != "feature_set")
-        return sum(array.nbytes for array in held if array is not None)
+        return sum(
+            array.nbytes for array in held if array is not None and not isinstance(array, np.memmap)
+        )
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -86,17 +91,20 @@ class Transitions:
         version: int,
         before: date | None = None,
         feature_names: Sequence[str] | None = None,
+        states_in: Path | None = None,
     ) -> "Transitions":
         """From a pinned version of the Delta table at `path`, read without Spark.
 
         before: only periods that start before this day.
         feature_names: names of the state's columns, for messages.
+        states_in: file that the states are put into, for more than memory holds; it must stay for
+            as long as they are used.
         Raises DataError where there is no such table or version, where it is empty, where a value
         is missing or not finite (with the column's name), or where steps repeat.
         """
         from bcrlsp.learning.reading import from_delta
 
-        return from_delta(path, version, before, feature_names)
+        return from_delta(path, version, before, feature_names, states_in)
 
     def of_users(self, chosen: NDArray[np.bool_]) -> "Transitions":
         """The rows of some users, copied; chosen: (u,) bool."""
@@ -138,16 +146,17 @@ def check_values(
     feature_names: Sequence[str] | None,
 ) -> None:
     """DataError for a state that is not finite, with its column's name, or a level out of range."""
-    finite = np.isfinite(states).all(axis=0)
-    if not finite.all():
-        column = int((~finite).argmax())
-        name = feature_names[column] if feature_names else f"state[{column}]"
-        bad = states[:, column]
-        value = bad[~np.isfinite(bad)][0]
-        raise DataError(
-            f"feature {name} is {value} in a state; allowed: finite numbers: mend the feature and "
-            "rebuild the trajectories"
-        )
+    for start in range(0, len(states), _CHECKED):
+        block = states[start : start + _CHECKED]
+        finite = np.isfinite(block)
+        if not finite.all():
+            column = int((~finite).any(axis=0).argmax())
+            name = feature_names[column] if feature_names else f"state[{column}]"
+            value = block[~finite[:, column], column][0]
+            raise DataError(
+                f"feature {name} is {value} in a state; allowed: finite numbers: mend the feature "
+                "and rebuild the trajectories"
+            )
     if len(levels) and not (levels.min() >= 0 and levels.max() <= _LEVELS):
         bad_level = levels.min() if levels.min() < 0 else levels.max()
         raise DataError(f"level {bad_level} was logged; allowed: 0 to {_LEVELS}")

@@ -129,6 +129,15 @@ def test_a_window_that_is_too_large_is_evaluated_on_some_of_its_users(
     assert bench.run("evaluate", *arguments)["estimates"] == found["estimates"]
 
 
+def test_states_in_a_file_train_the_same_policy(
+    told: dict[str, Any], bench: Bench, tmp_path: Path
+) -> None:
+    again = bench.run("train", "--as-of", SPLIT, "--states-in", str(tmp_path))
+    assert again["policy_id"] == told["train"]["policy_id"]
+    assert again["metrics"] == told["train"]["metrics"]
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_backfill_skips_what_is_right(told: dict[str, Any], bench: Bench) -> None:
     arguments = ("--from", "2025-01-20", "--to", END, "--budget", "150")
     steps = ("--steps", "trajectories,allocate", "--policy", told["train"]["policy_id"])
@@ -151,6 +160,7 @@ def test_a_backfill_skips_what_is_right(told: dict[str, Any], bench: Bench) -> N
         ("trajectories", ("--from", FIRST), "Missing option '--to'"),
         ("train", ("--algorithm", "magic"), "unknown algorithm 'magic'; allowed: "),
         ("train", ("--as-of", "2024-01-01"), "there are no trajectories"),
+        ("train", ("--states-in", "/nowhere"), "'/nowhere': No such file or directory"),
         ("evaluate", ("--policy", "none"), "no policy 'none'; some that there are: cql-"),
         ("allocate", ("--period", END), "no budget: give --budget"),
         ("allocate", ("--period", END, "--budget", "-1"), "-1"),

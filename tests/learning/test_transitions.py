@@ -1,5 +1,7 @@
 """Transitions: order, next rows, masks, and what is refused."""
 
+import pickle
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 from deltalake import write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known_mdp import LOG, learn
 
-from bcrlsp.errors import DataError
+from bcrlsp.errors import DataError, UserError
+from bcrlsp.learning.disk import StatesOnDisk, created, finished, states_file
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.tables import TABLES, Lake
 
@@ -118,6 +122,45 @@ def test_a_pinned_version_is_read_without_spark(tmp_path: Path) -> None:
         Transitions.from_delta(place, 9)
     with pytest.raises(DataError, match="there is no Delta table at"):
         Transitions.from_delta(str(tmp_path / "x"), 0)
+
+
+def test_states_in_a_file_are_the_same_and_travel_as_its_name(tmp_path: Path) -> None:
+    place = str(tmp_path / "t")
+    write_deltalake(place, table(ROWS))
+    with states_file(str(tmp_path)) as file:
+        held = Transitions.from_delta(place, 0, states_in=file)
+        in_memory = Transitions.from_delta(place, 0)
+        assert isinstance(held.states, StatesOnDisk)
+        assert held.nbytes == in_memory.nbytes - in_memory.states.nbytes
+        sent = pickle.loads(pickle.dumps(held))
+        assert isinstance(sent.states, StatesOnDisk)
+        part = pickle.loads(pickle.dumps(held.states[2:5]))
+        assert part.base is not held.states.base
+        for states in (held.states, sent.states):
+            np.testing.assert_array_equal(states, in_memory.states)
+        np.testing.assert_array_equal(part, in_memory.states[2:5])
+        with pytest.raises(ValueError, match="read-only"):
+            held.states[0] = 1.0
+        del held, sent, states
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+    with pytest.raises(UserError, match="--states-in '/none': No such file"), states_file("/none"):
+        pass
+
+
+@pytest.mark.parametrize("learners", [0, 1])
+def test_states_in_a_file_give_the_same_weights(
+    learners: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """In this process, and in a learner of its own, which is sent the file's name."""
+    if learners:
+        request.getfixturevalue("ray_instance")
+    brief = {"updates": 20, "iteration": 10}
+    states = created(tmp_path / "states", LOG.states.shape)
+    states[:] = LOG.states
+    on_disk = replace(LOG, states=finished(states))
+    found = learn("dqn", on_disk, **brief, learners=learners).policy.network.weights
+    for name, weights in learn("dqn", **brief).policy.network.weights.items():
+        np.testing.assert_allclose(found[name], weights, atol=1e-6)
 
 
 def test_periods_within_a_file_and_columns_that_came_later(tmp_path: Path) -> None:
