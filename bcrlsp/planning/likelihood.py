@@ -34,17 +34,8 @@ class Expected(NamedTuple):
 
 def expected(response: Response, histories: Histories) -> Expected:
     """The E-step: log-likelihood and expected counts."""
-    structure = response.structure
     with _threads_for(len(histories.levels)):
-        likelihoods, counts, begins = _expected(
-            histories.offsets,
-            histories.levels,
-            histories.returned,
-            structure.after,
-            structure.start,
-            response.log_chances,
-            response.log_begin,
-        )
+        likelihoods, counts, begins = _expected(*_arrays(response, histories))
     return Expected(float(likelihoods.sum()), counts.sum(axis=0), begins.sum(axis=0))
 
 
@@ -55,18 +46,23 @@ def user_log_likelihoods(response: Response, histories: Histories) -> Floats:
 
 def posterior(response: Response, histories: Histories) -> tuple[Floats, Floats]:
     """Posterior of start and class, array (u, h, k), and log-likelihoods, array (u,)."""
-    structure = response.structure
     with _threads_for(len(histories.levels)):
-        weights, likelihoods = _posterior(
-            histories.offsets,
-            histories.levels,
-            histories.returned,
-            structure.after,
-            structure.start,
-            response.log_chances,
-            response.log_begin,
-        )
+        weights, likelihoods = _posterior(*_arrays(response, histories))
     return np.asarray(weights), np.asarray(likelihoods)
+
+
+def _arrays(response: Response, histories: Histories) -> tuple[NDArray[Any], ...]:
+    """What the compiled passes are given."""
+    structure = response.structure
+    return (
+        histories.offsets,
+        histories.levels,
+        histories.returned,
+        structure.after,
+        structure.start,
+        response.log_chances,
+        response.log_begin,
+    )
 
 
 @contextmanager

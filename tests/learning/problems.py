@@ -5,7 +5,6 @@ A new algorithm is given the garnet. `PROBLEMS` names those that need another.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Protocol
 
@@ -13,7 +12,7 @@ import numpy as np
 from known_mdp import EVERY_STATE, GAMMA, LEVELS, LOG, MDP, NAMES, STATES, UNIFORM, KnownMDP, learn
 
 from bcrlsp.experiments.log import log_transitions
-from bcrlsp.features import default_feature_set, record_of
+from bcrlsp.features import record_of
 from bcrlsp.learning import Settings
 from bcrlsp.learning.task import TrainedPolicy
 from bcrlsp.learning.train import train
@@ -22,11 +21,8 @@ from bcrlsp.market.belief import Belief
 from bcrlsp.market.chain import build_chain
 from bcrlsp.market.oracle import q_values
 from bcrlsp.market.play import Market
-from bcrlsp.market.settings import Settings as MarketSettings
-from bcrlsp.market.settings import UserType
-from bcrlsp.market.simulation import Simulation
-from bcrlsp.periods import Calendar
 from bcrlsp.policies import Policy
+from tests.small_market import AMOUNTS, FEATURES, MARKET, simulation
 
 
 @dataclass(frozen=True)
@@ -138,20 +134,10 @@ class SmallMarket:
     """A market of two types: for what needs the default features and returns of 0 or 1."""
 
     metrics = frozenset({"iteration"})
-    amounts = (0.0, 1.0, 3.0)
-    calendar = Calendar(datetime(2025, 3, 3, tzinfo=UTC), timedelta(days=1))
-    features = default_feature_set(amounts, calendar)
-    names = features.names
-    market = MarketSettings(
-        types=(
-            UserType(share=0.5, base=-2.0, slope=0.7, lift=0.5, scale=1.0, wear=0.5),
-            UserType(share=0.5, base=0.0, slope=0.1, lift=0.1, scale=2.0, wear=0.9),
-        ),
-        habits=4,
-        fatigues=3,
-    )
-    simulation = Simulation(5_000, 30, 7, amounts, calendar, market)
-    chain = build_chain(market, amounts)
+    amounts, features = AMOUNTS, FEATURES
+    names = FEATURES.names
+    simulation = simulation(5_000)
+    chain = build_chain(MARKET, AMOUNTS)
     gamma = 0.95
     # Dear enough that most of what a constant bonus would send is not worth it.
     price = 0.3
@@ -233,7 +219,7 @@ class SmallMarket:
 
     def masked(self) -> tuple[Transitions, np.ndarray, np.ndarray, float]:
         allowed = np.tile([True, True, False], (len(self.log), 1))
-        without = build_chain(self.market, self.amounts[:2])
+        without = build_chain(MARKET, self.amounts[:2])
         kept, counted = (
             self._last[1]
             .expect(q_values(chain, self.gamma).reshape(*chain.shape, -1)[..., :2])

@@ -4,7 +4,7 @@ What holds of every algorithm is in tests/learning/test_algorithms.py.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -19,25 +19,12 @@ from bcrlsp.learning.transitions import Transitions
 from bcrlsp.market.belief import Belief
 from bcrlsp.market.chain import build_chain
 from bcrlsp.market.oracle import q_values
-from bcrlsp.market.settings import Settings as MarketSettings
-from bcrlsp.market.settings import UserType
-from bcrlsp.market.simulation import Simulation
 from bcrlsp.periods import Calendar
 from bcrlsp.planning.feature_sets import feature_set_of, told
 from bcrlsp.planning.histories import histories_of, panel
+from tests.small_market import AMOUNTS, CALENDAR, FEATURES, MARKET, simulation
 
-AMOUNTS = (0.0, 1.0, 3.0)
-CALENDAR = Calendar(datetime(2025, 3, 3, tzinfo=UTC), timedelta(days=1))
-FEATURES = default_feature_set(AMOUNTS, CALENDAR)
-MARKET = MarketSettings(
-    types=(
-        UserType(share=0.5, base=-2.0, slope=0.7, lift=0.5, scale=1.0, wear=0.5),
-        UserType(share=0.5, base=0.0, slope=0.1, lift=0.1, scale=2.0, wear=0.9),
-    ),
-    habits=4,
-    fatigues=3,
-)
-SIMULATION = Simulation(8_000, 30, 7, AMOUNTS, CALENDAR, MARKET)
+SIMULATION = simulation(8_000)
 OPTIONS = {"select_users": 2_000, "fit_users": 6_000, "teach_users": 600, "epochs": 6}
 
 
