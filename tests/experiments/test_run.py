@@ -168,9 +168,14 @@ def test_an_unknown_contender_is_named_before_anything_is_played(tmp_path: Path)
     assert list(tmp_path.rglob("*.json")) == []
 
 
-def test_quick_is_smaller_and_never_larger() -> None:
-    assert quick(Settings()).seeds < Settings().seeds
-    assert quick(Settings(users=500)).users == 500
+def test_quick_is_smaller_but_for_what_was_set() -> None:
+    usual = quick(Settings())
+    assert usual.seeds < Settings().seeds
+    assert usual.ope.repetitions < Settings().ope.repetitions
+    asked = Settings(users=500, seeds=7, budgets=(0.3,), ope={"users": 99})
+    found = quick(asked)
+    assert (found.users, found.seeds, found.budgets, found.ope.users) == (500, 7, (0.3,), 99)
+    assert (found.log_users, found.ope.repetitions) == (usual.log_users, usual.ope.repetitions)
 
 
 def test_the_page_names_the_settings_that_were_changed(tmp_path: Path) -> None:
