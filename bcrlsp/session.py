@@ -7,6 +7,7 @@ Elsewhere a local one is built with Delta's JAR (resolved once by Spark's own Iv
 
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -43,13 +44,24 @@ class Settings(BaseModel):
     remote: str | None = Field(
         None, description="address of a Spark Connect server (sc://host:15002); it excludes master"
     )
-    driver_memory: str = Field("3g", description="heap of a local session's JVM")
+    driver_memory: str = Field(
+        "3g",
+        pattern=r"^[1-9]\d*[kmgt]b?$",
+        description="heap of a local session's JVM, as 3g, 512m",
+    )
     shuffle_partitions: int = Field(
         4, ge=1, description="partitions after a shuffle; adaptive execution may merge them"
     )
     conf: dict[str, str] = Field(
         default_factory=dict, description="any further Spark settings, which win over the above"
     )
+
+    @field_validator("driver_memory")
+    @classmethod
+    def _memory(cls, value: str) -> str:
+        if not re.fullmatch(r"[1-9]\d*[kmgt]b?", value, re.IGNORECASE):
+            raise ValueError("allowed: a number and its unit, such as 3g or 512m")
+        return value
 
 
 def get_session(settings: Settings) -> SparkSession:

@@ -31,6 +31,8 @@ def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
         ("seed=-1", r"--set seed=-1: seed = -1: .*greater than or equal to 0"),
         ("period.length=5m", r"period.length = '5m': allowed: .* h, d or w"),
         ("amounts=[1,2]", r"amounts = \[1, 2\]: allowed: at least two amounts, the first 0"),
+        ("spark.driver_memory=lots", r"driver_memory = 'lots': allowed: a number and its unit"),
+        ("lake.keep_versions=2 years", r"keep_versions = '2 years': allowed: hours, days or w"),
         ("lake.catalog=main", r"catalog and schema are given together"),
         ("seed", r"--set seed: allowed: key=value"),
         ("seed=[", r"'\[' is no YAML value"),

@@ -5,13 +5,14 @@ write is one Delta transaction, and one that can be repeated: a whole table or a
 replaced, or rows are merged by key. A killed writer leaves the table as it was.
 """
 
+import re
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -39,6 +40,14 @@ class Settings(BaseModel):
         "interval 60 days",
         description="how long old versions stay readable, so that a model can be reproduced",
     )
+
+    @field_validator("keep_versions")
+    @classmethod
+    def _interval(cls, value: str) -> str:
+        # Of months and years Delta does not know the length.
+        if not re.fullmatch(r"interval [1-9]\d* (hour|day|week)s?", value):
+            raise ValueError("allowed: hours, days or weeks, such as interval 60 days")
+        return value
 
     @model_validator(mode="after")
     def _one_place(self) -> "Settings":
