@@ -67,6 +67,11 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     noises: tuple[float, ...] = Field(
         (0.0, 0.25, 0.5, 0.75, 1.0), description="noises of the logging policy compared"
     )
+    silences: tuple[float, ...] = Field(
+        (0.02, 0.5),
+        description="the logging policy's chances of sending nothing compared; near 0 its log "
+        "hardly covers a pause",
+    )
     budgets: tuple[float, ...] = Field(
         (0.1, 0.25, 0.5, 1.0, 1.5, 2.0),
         description="budgets compared, as shares of the logged spend",
@@ -74,7 +79,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     contenders: tuple[str, ...] = Field((), description="names of the contenders; empty: all")
     swept: tuple[str, ...] = Field(
         ("cql", "bcrlsp", "exact_filter"),
-        description="contenders that are also compared over log sizes, noises and budgets",
+        description="contenders that are also compared over the varied settings",
     )
     tolerance: float = Field(
         0.02,
@@ -110,6 +115,7 @@ def quick(settings: Settings) -> Settings:
         "log_users": 4_000,
         "log_sizes": (),
         "noises": (),
+        "silences": (),
         "budgets": (0.5, 1.0),
         "swing": 0.0,
         "swept": ("bcrlsp",),

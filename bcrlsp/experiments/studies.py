@@ -8,7 +8,7 @@ from bcrlsp.experiments.settings import Settings
 from bcrlsp.market.settings import Settings as MarketSettings
 
 COMPARISON, DAILY = "comparison", "daily budget"
-LOG_SIZE, NOISE, BUDGET = "log size", "noise", "budget"
+LOG_SIZE, NOISE, SILENCE, BUDGET = "log size", "noise", "silence", "budget"
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,18 @@ def cases(settings: Settings, market: MarketSettings) -> Iterator[Case]:
     for users in settings.log_sizes:
         yield case(LOG_SIZE, users, learners, log_users=users)
     for noise in settings.noises:
-        behaviour = market.behaviour.model_copy(update={"noise": noise})
-        noisy = market.model_copy(update={"behaviour": behaviour})
-        yield case(NOISE, noise, learners, market=noisy)
+        yield case(NOISE, noise, learners, market=_logged(market, noise=noise))
+    for silence in settings.silences:
+        # Where nothing is hardly ever sent, that cannot vary much either.
+        swing = min(market.behaviour.swing, silence / 2)
+        rare = _logged(market, silence=silence, swing=swing)
+        yield case(SILENCE, silence, swept, market=rare)
+
+
+def _logged(market: MarketSettings, **changes: float) -> MarketSettings:
+    """The market under another logging policy."""
+    behaviour = market.behaviour.model_copy(update=changes)
+    return market.model_copy(update={"behaviour": behaviour})
 
 
 def _all() -> tuple[str, ...]:

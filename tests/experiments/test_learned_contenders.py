@@ -32,6 +32,7 @@ SMALL = Settings(
     budgets=(),
     log_sizes=(300, 400),
     noises=(),
+    silences=(),
     contenders=("cql", "greedy"),
     swept=("cql",),
     training={"cql": {"updates": 60, "iteration": 60, "hidden": [16], "threads": 1}},

@@ -22,6 +22,7 @@ SMALL = Settings(
     budgets=(0.5, 1.0),
     log_sizes=(),
     noises=(),
+    silences=(),
     contenders=("constant", "exact_filter", "oracle", "random"),
     swept=("exact_filter",),
     ope=OpeSettings(
