@@ -1,6 +1,6 @@
 """`bcrlsp evaluate`: what a policy would have earned and cost, from the logs alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,16 +76,23 @@ def evaluate(
             compared += by_segment
             found += [by_segment[0].logged, by_segment[0].target]
             found += [estimate(table, target, name, measure, **common) for name in others]
-    rows = list(_rows(trained.policy_id, found, settings.gamma, len(window)))
-    context.lake.merge("evaluations", as_rows(context.spark, "evaluations", rows))
-    apart = list(_comparisons(trained.policy_id, compared, settings.gamma, len(window)))
-    context.lake.replace(
-        "comparisons",
-        as_rows(context.spark, "comparisons", apart),
-        f"policy_id = '{trained.policy_id}'",
-    )
-    figures = {
+    same = {
+        "policy_id": trained.policy_id,
+        "gamma": settings.gamma,
+        "periods": len(window),
+        "first_period": context.calendar.period(window.start),
         "budgets": {each.name: each.limit for each in budgets},
+        "created_ts": datetime.now(UTC),
+    }
+    rows = [{**_row(each), **same} for each in found]
+    apart = [{**_comparison(each), **same} for each in compared]
+    # Of a policy the tables hold one run alone: figures of two budgets or windows do not compare.
+    for name, held in (("evaluations", rows), ("comparisons", apart)):
+        where = f"policy_id = '{trained.policy_id}'"
+        context.lake.replace(name, as_rows(context.spark, name, held), where)
+    figures = {
+        "budgets": same["budgets"],
+        "asked": {each.name: each.limit for each in asked_budgets(context, budget)},
         "share_of_users": share,
         "discounted_periods": _discounted_periods(table, settings.gamma),
     }
@@ -158,52 +165,36 @@ def _budgets(
     return hold_back(context, asked, trained, window.start)
 
 
-def _rows(
-    policy_id: str, found: list[Estimate], gamma: float, periods: int
-) -> Iterator[Mapping[str, Any]]:
-    now = datetime.now(UTC)
-    for each in found:
-        yield {
-            "policy_id": policy_id,
-            "estimator": each.estimator,
-            "measure": each.measure,
-            "estimate": each.value,
-            "low": each.low,
-            "high": each.high,
-            "periods": periods,
-            "created_ts": now,
-            "gamma": gamma,
-            "effective_sample_size": each.effective_sample_size,
-            "warnings": "; ".join(each.warnings) or None,
-        }
+def _row(each: Estimate) -> dict[str, Any]:
+    return {
+        "estimator": each.estimator,
+        "measure": each.measure,
+        "estimate": each.value,
+        "low": each.low,
+        "high": each.high,
+        "effective_sample_size": each.effective_sample_size,
+        "warnings": "; ".join(each.warnings) or None,
+    }
 
 
-def _comparisons(
-    policy_id: str, found: list[Comparison], gamma: float, periods: int
-) -> Iterator[Mapping[str, Any]]:
-    now = datetime.now(UTC)
-    for each in found:
-        yield {
-            "policy_id": policy_id,
-            "segment": each.segment,
-            "measure": each.target.measure,
-            "estimator": each.target.estimator,
-            "users": each.target.users,
-            "logged": each.logged.value,
-            "logged_low": each.logged.low,
-            "logged_high": each.logged.high,
-            "estimate": each.target.value,
-            "low": each.target.low,
-            "high": each.target.high,
-            "gain": each.gain.value,
-            "gain_low": each.gain.low,
-            "gain_high": each.gain.high,
-            "effective_sample_size": each.target.effective_sample_size,
-            "warnings": "; ".join(each.target.warnings) or None,
-            "gamma": gamma,
-            "periods": periods,
-            "created_ts": now,
-        }
+def _comparison(each: Comparison) -> dict[str, Any]:
+    return {
+        "segment": each.segment,
+        "measure": each.target.measure,
+        "estimator": each.target.estimator,
+        "users": each.target.users,
+        "logged": each.logged.value,
+        "logged_low": each.logged.low,
+        "logged_high": each.logged.high,
+        "estimate": each.target.value,
+        "low": each.target.low,
+        "high": each.target.high,
+        "gain": each.gain.value,
+        "gain_low": each.gain.low,
+        "gain_high": each.gain.high,
+        "effective_sample_size": each.target.effective_sample_size,
+        "warnings": "; ".join(each.target.warnings) or None,
+    }
 
 
 def _discounted_periods(table: pa.Table, gamma: float) -> float:
@@ -216,12 +207,17 @@ def _discounted_periods(table: pa.Table, gamma: float) -> float:
 def _told(
     context: Context,
     found: list[Estimate],
-    rows: list[Mapping[str, Any]],
-    compared: list[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    compared: Sequence[Mapping[str, Any]],
     figures: Mapping[str, Any],
 ) -> Outcome:
     budgets: Mapping[str, float] = figures["budgets"]
-    lines = [f"budget {name}: {limit:,.2f} a period" for name, limit in budgets.items()]
+    asked: Mapping[str, float] = figures["asked"]
+    lines = [
+        f"budget {name}: {limit:,.2f} a period"
+        + (f" ({asked[name]:,.2f} less the margin)" if asked.get(name, limit) != limit else "")
+        for name, limit in budgets.items()
+    ]
     for each in found:
         number = _interval(each.value, each.low, each.high)
         lines.append(f"{each.measure} by {each.estimator}: {number}")
@@ -251,5 +247,5 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and not np.isfinite(value) else value
         for name, value in row.items()
-        if name != "created_ts"
+        if name not in ("created_ts", "first_period", "budgets")
     }

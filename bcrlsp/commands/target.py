@@ -1,5 +1,6 @@
 """What `allocate` would choose in every period of a logged window: the target of an evaluation."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -141,6 +142,9 @@ def budget_that_costs(scores: Scores, expected: Floats, spend: float) -> float:
 
 
 def of_share(budget: Budget, share: float) -> Budget:
-    """The budget of a random share of the users."""
-    least = None if budget.minimum is None else budget.minimum * share
-    return replace(budget, limit=budget.limit * share, minimum=least)
+    """The budget of a random share of the users; a count's bounds are whole, and loosened to be."""
+    limit, least = budget.limit * share, None if budget.minimum is None else budget.minimum * share
+    if budget.measure == "count" and share < 1:
+        limit = math.ceil(limit) if math.isfinite(limit) else limit
+        least = None if least is None else math.floor(least)
+    return replace(budget, limit=limit, minimum=least)

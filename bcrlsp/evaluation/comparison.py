@@ -82,12 +82,24 @@ def compare(
         return _compared(name, part, request, models, confidence, interval)
 
     found = [compared(EVERYONE, read)]
-    if segments is not None:
-        found += [
-            compared(name, _part(read, users))
-            for name, users in _segments(table, segments, read.log.users, most)
-        ]
+    if segments is None:
+        return found
+    refused = not np.isfinite(found[0].target.value)
+    for name, users in _segments(table, segments, read.log.users, most):
+        part = compared(name, _part(read, users))
+        found.append(_without_number(part) if refused else part)
     return found
+
+
+def _without_number(part: Comparison) -> Comparison:
+    """Of users of whom there is no number together, some segment passes the checks by chance."""
+    nan = float("nan")
+
+    def emptied(estimate: Estimate) -> Estimate:
+        warnings = (*estimate.warnings, "no number: there is none of all users together")
+        return replace(estimate, value=nan, low=nan, high=nan, warnings=warnings)
+
+    return replace(part, target=emptied(part.target), gain=emptied(part.gain))
 
 
 def _compared(

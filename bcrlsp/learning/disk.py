@@ -51,6 +51,8 @@ def states_file(folder: str | None) -> Iterator[Path | None]:
     if folder is None:
         yield None
         return
+    if not folder.strip():
+        raise UserError(f"--states-in {folder!r}: allowed: a folder; name one, or leave it out")
     try:
         place = tempfile.TemporaryDirectory(prefix="bcrlsp-states-", dir=folder)
     except OSError as error:

@@ -155,7 +155,8 @@ TABLES: dict[str, Table] = {
             "evaluations",
             "policy_id string, estimator string, measure string, estimate double, low double, "
             "high double, periods int, created_ts timestamp, gamma double?, "
-            "effective_sample_size double?, warnings string?",
+            "effective_sample_size double?, warnings string?, first_period date?, "
+            "budgets map<string,double>?",
             keys=("policy_id", "estimator", "measure"),
         ),
         # Beyond the contract: what a training run and an allocation have to show, what the
@@ -171,7 +172,7 @@ TABLES: dict[str, Table] = {
             "logged double, logged_low double, logged_high double, estimate double, low double, "
             "high double, gain double, gain_low double, gain_high double, "
             "effective_sample_size double, warnings string?, gamma double, periods int, "
-            "created_ts timestamp",
+            "created_ts timestamp, first_period date?, budgets map<string,double>?",
             keys=("policy_id", "segment", "measure"),
         ),
         _table(

@@ -129,6 +129,21 @@ def test_a_window_that_is_too_large_is_evaluated_on_some_of_its_users(
     assert bench.run("evaluate", *arguments)["estimates"] == found["estimates"]
 
 
+def test_of_a_policy_the_tables_hold_one_evaluation(told: dict[str, Any], bench: Bench) -> None:
+    policy = told["train"]["policy_id"]
+    bench.run(
+        "evaluate", "--policy", policy, "--from", "2025-01-20", "--budget", "60",
+        "--set", "evaluation.estimators=[snis]",
+    )  # fmt: skip
+    held = table(bench, "evaluations").to_pyarrow_table().to_pylist()
+    assert {row["estimator"] for row in held} == {"on-policy", "snis"}
+    held += table(bench, "comparisons").to_pyarrow_table().to_pylist()
+    assert len({row["created_ts"] for row in held}) == 1
+    assert {str(row["first_period"]) for row in held} == {"2025-01-20"}
+    assert all(dict(row["budgets"]) == {"total": 60.0} for row in held)
+    bench.run("evaluate", "--policy", policy)  # as the other tests found it
+
+
 def test_states_in_a_file_train_the_same_policy(
     told: dict[str, Any], bench: Bench, tmp_path: Path
 ) -> None:

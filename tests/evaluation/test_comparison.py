@@ -91,6 +91,23 @@ def test_a_tiny_segment_gets_no_number(chain: Chain, table: pa.Table) -> None:
     assert np.isfinite(rare.logged.value)
 
 
+def test_no_segment_has_a_number_where_all_users_together_have_none(
+    chain: Chain, table: pa.Table
+) -> None:
+    """One segment's target goes where the log never went: of the others alone there would be one."""
+    south = np.array(table["segment"].to_pylist()) == "south"
+    target = np.append(chain.target_of(table), np.zeros((table.num_rows, 1)), axis=1)
+    target[south] *= 0.5
+    target[south, -1] = 0.5
+    whole, *parts = compare(table, target, "is", segments="segment", settings=FAST)
+    assert np.isnan(whole.target.value)
+    (alone,) = compare(table.filter(pa.array(~south)), target[~south], "is", settings=FAST)
+    assert np.isfinite(alone.target.value)
+    for part in parts:
+        assert np.isnan([part.target.value, part.gain.low]).all()
+        assert np.isfinite(part.logged.value)
+
+
 def test_a_missing_column_is_named(chain: Chain, table: pa.Table) -> None:
     with pytest.raises(DataError, match="no column 'region'"):
         compare(table, chain.target_of(table), "is", segments="region")

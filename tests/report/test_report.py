@@ -169,6 +169,17 @@ def test_the_decision_to_launch_by_segment(page: Page) -> None:
     assert plot["x"] == [0.08, 0.12, -0.02]
 
 
+def test_figures_are_of_one_run_and_name_its_window_and_budget(page: Page) -> None:
+    """An older run's row is not beside them; another budget than the allocation's is said."""
+    said = page.text["evaluation"]
+    assert "mis" not in [row[0] for row in page.tables["evaluation"][0]]
+    assert "Evaluated over 6 periods from 2025-01-12, each under total " in said
+    assert "these figures are not of it" not in said
+    said = page.text["launch"]
+    assert "each under total 55.00. The allocation of this page has total " in said
+    assert "these figures are not of it" in said
+
+
 def test_spend_by_level_beside_the_log(page: Page, written: Written) -> None:
     found, log = page.figures("levels"), written["trajectories"]
     for level, amount in enumerate(AMOUNTS):

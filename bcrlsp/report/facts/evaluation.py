@@ -3,11 +3,10 @@
 import math
 from dataclasses import dataclass, fields
 
-from pyspark.sql import functions as F
-
 from bcrlsp.evaluation.on_policy import NAME as ON_POLICY
+from bcrlsp.report.facts.judged import Basis, newest
 from bcrlsp.report.facts.policy import policy
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import Reading
 
 PREFERRED = ("dr", "mis", "snpdis", "snis", "dm")
 """Estimators in the order in which the headline trusts them."""
@@ -38,6 +37,7 @@ class Evaluation:
     """All estimates of one policy, and what the logged policy did by the same measure."""
 
     estimates: tuple[Estimate, ...]
+    basis: Basis
 
     def of(self, measure: str) -> list[Estimate]:
         """Estimates of the new policy, by name."""
@@ -63,18 +63,8 @@ class Evaluation:
 
 
 def evaluation(reading: Reading) -> Evaluation:
-    """The evaluations of the page's policy; NothingToShow where it has none."""
-    chosen = reading.fact(policy)
-    held = (
-        reading.table("evaluations")
-        .where(F.col("policy_id") == chosen.policy_id)
-        .select(*(part.name for part in fields(Estimate)))
-        .orderBy("measure", "estimator")
-        .collect()
-    )
-    if not held:
-        raise NothingToShow(
-            f"Policy {chosen.policy_id} was not evaluated; "
-            f"`bcrlsp evaluate --policy {chosen.policy_id}` does it."
-        )
-    return Evaluation(tuple(Estimate(**row.asDict()) for row in held))
+    """The page's policy as its newest evaluation saw it; NothingToShow where it has none."""
+    rows, basis = newest(reading, "evaluations", reading.fact(policy).policy_id)
+    wanted = [part.name for part in fields(Estimate)]
+    found = [Estimate(**{name: row[name] for name in wanted}) for row in rows]
+    return Evaluation(tuple(sorted(found, key=lambda e: (e.measure, e.estimator))), basis)

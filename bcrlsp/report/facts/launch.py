@@ -3,11 +3,10 @@
 import math
 from dataclasses import dataclass, fields
 
-from pyspark.sql import functions as F
-
 from bcrlsp.evaluation import EVERYONE
+from bcrlsp.report.facts.judged import Basis, newest
 from bcrlsp.report.facts.policy import policy
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Launch:
     """All changes of one policy."""
 
     changes: tuple[Change, ...]
+    basis: Basis
 
     def overall(self, measure: str) -> Change | None:
         """Of all users."""
@@ -57,18 +57,8 @@ class Launch:
 
 
 def launch(reading: Reading) -> Launch:
-    """The comparisons of the page's policy; NothingToShow where it has none."""
-    chosen = reading.fact(policy)
-    held = (
-        reading.table("comparisons")
-        .where(F.col("policy_id") == chosen.policy_id)
-        .select(*(part.name for part in fields(Change)))
-        .orderBy("measure", "segment")
-        .collect()
-    )
-    if not held:
-        raise NothingToShow(
-            f"Policy {chosen.policy_id} was not compared with the log; "
-            f"`bcrlsp evaluate --policy {chosen.policy_id}` does it."
-        )
-    return Launch(tuple(Change(**row.asDict()) for row in held))
+    """What the newest evaluation of the page's policy found; NothingToShow where it has none."""
+    rows, basis = newest(reading, "comparisons", reading.fact(policy).policy_id)
+    wanted = [part.name for part in fields(Change)]
+    found = [Change(**{name: row[name] for name in wanted}) for row in rows]
+    return Launch(tuple(sorted(found, key=lambda c: (c.measure, c.segment))), basis)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bcrlsp.report import plots, text
+from bcrlsp.report.facts.decision import decision
 from bcrlsp.report.facts.evaluation import Estimate, Evaluation, evaluation
 from bcrlsp.report.facts.policy import policy
 from bcrlsp.report.reading import Reading
@@ -28,7 +29,7 @@ def evaluate(reading: Reading) -> Content:
         plot=_plot(found),
         plot_says="Estimates with their intervals by estimator, and the logged policy's own value.",
         grids=[_grid(found)],
-        notes=[_meaning(found)],
+        notes=[found.basis.told(reading.fact(decision)), _meaning(found)],
         warnings=_warnings(found),
     )
 

@@ -1,6 +1,7 @@
 """The decision: what a launch would change, and for whom."""
 
 from bcrlsp.report import plots, text
+from bcrlsp.report.facts.decision import decision
 from bcrlsp.report.facts.launch import Change, Launch, launch
 from bcrlsp.report.facts.policy import policy
 from bcrlsp.report.reading import Reading
@@ -23,9 +24,10 @@ def decide(reading: Reading) -> Content:
         plot_says="Retention gained over the logged policy with its interval, by segment.",
         grids=[_grid(found)],
         notes=[
+            found.basis.told(reading.fact(decision)),
             "A gain compares the two policies on the same users, so its interval is narrower than "
             "those of the two values apart. Intervals hold with 95 % probability each: of twenty "
-            "segments, expect one to miss."
+            "segments, expect one to miss.",
         ],
     )
 
