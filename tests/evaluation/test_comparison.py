@@ -94,7 +94,7 @@ def test_a_tiny_segment_gets_no_number(chain: Chain, table: pa.Table) -> None:
 def test_no_segment_has_a_number_where_all_users_together_have_none(
     chain: Chain, table: pa.Table
 ) -> None:
-    """One segment's target goes where the log never went: of the others alone there would be one."""
+    """One segment has a target that the log never met; of the others alone there is a number."""
     south = np.array(table["segment"].to_pylist()) == "south"
     target = np.append(chain.target_of(table), np.zeros((table.num_rows, 1)), axis=1)
     target[south] *= 0.5
