@@ -54,11 +54,11 @@ def evaluate(
     with context.stage(f"Reading {len(window)} periods of trajectories"):
         table, share = _read(context, window)
     settings = context.config.evaluation
-    told = Window(table, load_policy(trained.uri), context.config.allocation.cost)
-    budgets = _budgets(context, trained, window, told, share, budget)
+    logged = Window(table, load_policy(trained.uri), context.config.allocation.cost)
+    budgets = _budgets(context, trained, window, logged, share, budget)
     with context.stage("Choosing levels under the budget"):
-        levels = told.levels([of_share(each, share) for each in budgets])
-        target = np.eye(len(told.policy.amounts))[levels]
+        levels = logged.levels([of_share(each, share) for each in budgets])
+        target = np.eye(len(logged.policy.amounts))[levels]
     found: list[Estimate] = []
     compared: list[Comparison] = []
     first_estimator, *others = settings.estimators
@@ -150,7 +150,7 @@ def _budgets(
     context: Context,
     trained: Trained,
     window: range,
-    told: Window,
+    logged: Window,
     share: float,
     total: float | None,
 ) -> tuple[Budget, ...]:
@@ -161,7 +161,7 @@ def _budgets(
     asked: Sequence[Budget] = asked_budgets(context, total)
     if not asked:
         with context.stage("Finding the budget that should cost what the log did"):
-            return (Budget(TOTAL, told.budget_like_the_log() / share),)
+            return (Budget(TOTAL, logged.budget_like_the_log() / share),)
     return hold_back(context, asked, trained, window.start)
 
 
@@ -233,7 +233,8 @@ def _told(
         "comparisons": [_plain(row) for row in compared],
         "periods": rows[0]["periods"],
     }
-    return Outcome(lines, {**data, **figures, "budget": budgets.get(TOTAL)})
+    # What `allocate --budget` would be given: it holds the margin back itself.
+    return Outcome(lines, {**data, **figures, "budget": asked.get(TOTAL, budgets.get(TOTAL))})
 
 
 def _interval(value: float, low: float, high: float, form: str = ".4f") -> str:

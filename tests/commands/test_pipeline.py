@@ -129,6 +129,17 @@ def test_a_window_that_is_too_large_is_evaluated_on_some_of_its_users(
     assert bench.run("evaluate", *arguments)["estimates"] == found["estimates"]
 
 
+def test_the_budget_told_is_the_one_asked_for_whatever_the_margin(
+    told: dict[str, Any], bench: Bench
+) -> None:
+    """`allocate --budget` is given it, and holds the margin back itself."""
+    arguments = ("--policy", told["train"]["policy_id"], "--budget", "90")
+    found = bench.run("evaluate", *arguments, "--set", "allocation.cost=expected")
+    assert found["budget"] == found["asked"]["total"] == 90
+    assert 0 < found["budgets"]["total"] < 90
+    bench.run("evaluate", "--policy", told["train"]["policy_id"])  # as other tests found it
+
+
 def test_of_a_policy_the_tables_hold_one_evaluation(told: dict[str, Any], bench: Bench) -> None:
     policy = told["train"]["policy_id"]
     bench.run(
