@@ -7,6 +7,7 @@ from typing import TypeVar
 from bcrlsp.report import text
 from bcrlsp.report.facts.decision import Decision, decision
 from bcrlsp.report.facts.evaluation import Evaluation, evaluation
+from bcrlsp.report.facts.launch import proven
 from bcrlsp.report.facts.log import Log, log
 from bcrlsp.report.reading import NothingToShow, Reading
 
@@ -47,7 +48,7 @@ def header(reading: Reading) -> Header:
     evaluated = _or_none(reading, evaluation)
     return Header(
         title=f"Bonuses for {reading.label(chosen.period)}",
-        sentence=f"{_choice(chosen)} {_outcome(evaluated, observational)}".strip(),
+        sentence=f"{_choice(chosen)} {_outcome(reading, evaluated, observational)}".strip(),
         figures=_figures(chosen, logged, evaluated),
         warnings=[chosen.doubt] if chosen.doubt else [],
         observational=observational,
@@ -73,7 +74,7 @@ def _choice(chosen: Decision) -> str:
     )
 
 
-def _outcome(evaluated: Evaluation | None, observational: bool) -> str:
+def _outcome(reading: Reading, evaluated: Evaluation | None, observational: bool) -> str:
     best = None if evaluated is None else evaluated.best("retention")
     logged = None if evaluated is None else evaluated.logged("retention")
     if best is None or logged is None:
@@ -84,7 +85,7 @@ def _outcome(evaluated: Evaluation | None, observational: bool) -> str:
     )
     if observational:
         return f"{told}; the data are observational, so that is no proof."
-    if evaluated is None or not evaluated.apart("retention"):
+    if not reading.fact(proven):
         return f"{told}; the difference is not proven."
     return f"{told}."
 

@@ -139,7 +139,7 @@ def test_learning_quotes_the_held_out_curve(page: Page, written: Written) -> Non
 def test_the_evaluation(page: Page) -> None:
     assert page.headlines["evaluation"] == "+0.080"
     said = page.text["evaluation"]
-    assert "against 1.210 as logged (1.190 to 1.230). The intervals are apart." in said
+    assert "against 1.210 as logged (1.190 to 1.230). The difference is proven at " in said
     assert "12 users of 30" in said
     refused = [row for row in page.tables["evaluation"][0] if row[:2] == ["is", "retention"]]
     assert refused == [
@@ -178,6 +178,27 @@ def test_figures_are_of_one_run_and_name_its_window_and_budget(page: Page) -> No
     said = page.text["launch"]
     assert "each under total 55.00. The allocation of this page has total " in said
     assert "these figures are not of it" in said
+
+
+@pytest.mark.parametrize(("low", "verdict"), [(0.0003, "a gain"), (-0.0003, "not proven")])
+def test_the_page_has_one_answer_to_whether_the_difference_is_proven(
+    lake: Lake, tmp_path: Path, low: float, verdict: str
+) -> None:
+    """Values whose own intervals overlap may differ for sure on the same users."""
+    written = write(lake, users=USERS, periods=PERIODS)
+    for row in written["evaluations"]:
+        if row["estimator"] == "on-policy":
+            row["high"] = 9.0
+    for row in written["comparisons"]:
+        if (row["segment"], row["measure"]) == ("all users", "retention"):
+            row["gain_low"] = low
+    for name in ("evaluations", "comparisons"):
+        put(lake, name, written[name])
+    page = Page.of(shown(lake, tmp_path / "page.html"))
+    assert f"estimator dr): {verdict}." in page.text["launch"]
+    doubted = verdict == "not proven"
+    assert ("the difference is not proven" in page.text["header"]) == doubted
+    assert ("The difference is not proven." in page.text["evaluation"]) == doubted
 
 
 def test_spend_by_level_beside_the_log(page: Page, written: Written) -> None:

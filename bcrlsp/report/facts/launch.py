@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass, fields
 
 from bcrlsp.evaluation import EVERYONE
+from bcrlsp.report.facts.evaluation import evaluation
 from bcrlsp.report.facts.judged import Basis, newest
 from bcrlsp.report.facts.policy import policy
-from bcrlsp.report.reading import Reading
+from bcrlsp.report.reading import NothingToShow, Reading
 
 
 @dataclass(frozen=True)
@@ -62,3 +63,23 @@ def launch(reading: Reading) -> Launch:
     wanted = [part.name for part in fields(Change)]
     found = [Change(**{name: row[name] for name in wanted}) for row in rows]
     return Launch(tuple(sorted(found, key=lambda c: (c.measure, c.segment))), basis)
+
+
+def proven(reading: Reading) -> bool:
+    """Whether the retention that the page quotes differs from the log's: one answer for the page.
+
+    By the interval of the difference on the same users, where the run that is quoted has one; else
+    whether the two values' own intervals are apart, which asks for more. NothingToShow where the
+    policy was not evaluated.
+    """
+    quoted = reading.fact(evaluation)
+    best = quoted.best("retention")
+    try:
+        compared = reading.fact(launch)
+    except NothingToShow:
+        return quoted.apart("retention")
+    change = compared.overall("retention")
+    of_this = compared.basis.made == quoted.basis.made
+    if best is None or change is None or not of_this or change.estimator != best.estimator:
+        return quoted.apart("retention")
+    return change.proven

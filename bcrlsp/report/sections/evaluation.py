@@ -5,6 +5,7 @@ from typing import Any
 from bcrlsp.report import plots, text
 from bcrlsp.report.facts.decision import decision
 from bcrlsp.report.facts.evaluation import Estimate, Evaluation, evaluation
+from bcrlsp.report.facts.launch import proven
 from bcrlsp.report.facts.policy import policy
 from bcrlsp.report.reading import Reading
 from bcrlsp.report.section import Content, Grid, Plot, section
@@ -22,7 +23,7 @@ _REFUSED = "no number: it would mislead"
 def evaluate(reading: Reading) -> Content:
     """Each estimator's value of the new policy beside what the log's own policy reached."""
     found = reading.fact(evaluation)
-    headline, caption = _answer(found)
+    headline, caption = _answer(found, proven(reading))
     return Content(
         headline=headline,
         caption=f"{caption} Policy {reading.fact(policy).name}.",
@@ -34,7 +35,7 @@ def evaluate(reading: Reading) -> Content:
     )
 
 
-def _answer(found: Evaluation) -> tuple[str, str]:
+def _answer(found: Evaluation, differs: bool) -> tuple[str, str]:
     best, logged = found.best("retention"), found.logged("retention")
     if best is None:
         return text.UNKNOWN, "No estimator dares a number on retention from this log."
@@ -50,9 +51,9 @@ def _answer(found: Evaluation) -> tuple[str, str]:
         f"periods kept a user: {text.number(best.estimate)} under the new policy ({interval}) "
         f"against {text.number(logged.estimate)} as logged ({_interval(logged)}). "
         + (
-            "The intervals are apart."
-            if found.apart("retention")
-            else "The intervals overlap: not proven."
+            "The difference is proven at that probability."
+            if differs
+            else "The difference is not proven."
         )
     )
 
