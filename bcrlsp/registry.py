@@ -3,11 +3,15 @@
 An extension (an algorithm, an estimator, an event source, a budget rule, a command) is one module
 in the registry's package that calls `register`. The package's modules are imported on first use,
 so that a new extension is one new file and no other edit.
+
+Another package can bring extensions too: each of its entry points in the registry's group (such
+as `bcrlsp.algorithms`) names a module, which is imported and registers itself in the same way.
 """
 
 import importlib
 import pkgutil
 from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from bcrlsp.errors import ConfigError
@@ -20,10 +24,12 @@ class Registry(Generic[T]):
 
     kind: what an entry is called in messages, such as "algorithm".
     package: the dotted name of the package whose modules register themselves.
+    group: the group of entry points by which other distributions name modules that do the same.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, group: str) -> None:
         self.kind = kind
+        self.group = group
         self._package = package
         self._entries: dict[str, T] = {}
         self._loaded = False
@@ -59,4 +65,18 @@ class Registry(Generic[T]):
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
+        for plugin in sorted(entry_points(group=self.group), key=lambda point: point.name):
+            self._load_plugin(plugin)
         self._loaded = True
+
+    def _load_plugin(self, plugin: EntryPoint) -> None:
+        """Import one module of another distribution; `ConfigError` names it where that fails."""
+        try:
+            plugin.load()
+        except Exception as error:
+            distribution = plugin.dist.name if plugin.dist else "an unknown distribution"
+            raise ConfigError(
+                f"the plugin {plugin.value} of {distribution} (entry point {plugin.name!r} of "
+                f"{self.group}) cannot be loaded: {type(error).__name__}: {error}; mend or "
+                f"uninstall {distribution}"
+            ) from error

@@ -90,7 +90,7 @@ class Context:
 
 Body = Callable[..., Outcome]
 
-COMMANDS: Registry[click.Command] = Registry("command", "bcrlsp.commands")
+COMMANDS: Registry[click.Command] = Registry("command", "bcrlsp.commands", "bcrlsp.commands")
 
 
 def option(*names: str, **attributes: Any) -> click.Option:

@@ -54,4 +54,6 @@ class Contender:
     recipe: Recipe | None = None
 
 
-CONTENDERS: Registry[Contender] = Registry("contender", "bcrlsp.experiments.contenders")
+CONTENDERS: Registry[Contender] = Registry(
+    "contender", "bcrlsp.experiments.contenders", "bcrlsp.contenders"
+)

@@ -56,7 +56,9 @@ class Section:
     build: Callable[[Reading], Content] = field(repr=False)
 
 
-SECTIONS: Registry[Section] = Registry("report section", "bcrlsp.report.sections")
+SECTIONS: Registry[Section] = Registry(
+    "report section", "bcrlsp.report.sections", "bcrlsp.report_sections"
+)
 
 
 def section(

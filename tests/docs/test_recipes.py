@@ -23,7 +23,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 CODE = {
     re.match(r"# (\S+\.py)\n", block)[1]: block
-    for block in re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL)
+    for block in re.findall(r"```python\n(# bcrlsp/.*?)```", CONTRIBUTING, re.DOTALL)
 }
 
 

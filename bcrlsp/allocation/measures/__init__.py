@@ -15,4 +15,6 @@ FloatArray = NDArray[np.float64]
 Measure = Callable[[NDArray[np.bool_]], tuple[FloatArray, FloatArray]]
 """counted: bool (a,) -> (cost_weight (a,), count_weight (a,)), float64, none below 0."""
 
-MEASURES: Registry[Measure] = Registry("budget measure", "bcrlsp.allocation.measures")
+MEASURES: Registry[Measure] = Registry(
+    "budget measure", "bcrlsp.allocation.measures", "bcrlsp.measures"
+)

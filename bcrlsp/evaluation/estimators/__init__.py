@@ -30,4 +30,4 @@ class Estimator(ABC, Generic[M]):
         """Per-user terms of the estimate."""
 
 
-ESTIMATORS: Registry[Estimator[Any]] = Registry("estimator", __name__)
+ESTIMATORS: Registry[Estimator[Any]] = Registry("estimator", __name__, "bcrlsp.estimators")

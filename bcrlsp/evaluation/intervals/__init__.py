@@ -10,4 +10,4 @@ from bcrlsp.registry import Registry
 Interval: TypeAlias = Callable[[Terms, float, Settings, int], tuple[float, float, list[str]]]
 """(terms, confidence, settings, seed) -> (low, high, warnings)."""
 
-INTERVALS: Registry[Interval] = Registry("interval", __name__)
+INTERVALS: Registry[Interval] = Registry("interval", __name__, "bcrlsp.intervals")

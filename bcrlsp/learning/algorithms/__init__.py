@@ -21,6 +21,6 @@ class Algorithm(Protocol):
         ...
 
 
-ALGORITHMS: Registry[Algorithm] = Registry("algorithm", __name__)
+ALGORITHMS: Registry[Algorithm] = Registry("algorithm", __name__, "bcrlsp.algorithms")
 
 __all__ = ["ALGORITHMS", "Algorithm"]

@@ -36,6 +36,6 @@ class Counter:
 
 
 # A family of counters by size, 1 the smallest; each size has more states than the one before.
-COUNTERS: Registry[Callable[[int], Counter]] = Registry("counter", __name__)
+COUNTERS: Registry[Callable[[int], Counter]] = Registry("counter", __name__, "bcrlsp.counters")
 
 __all__ = ["COUNTERS", "Counter"]

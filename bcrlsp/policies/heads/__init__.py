@@ -20,6 +20,6 @@ class Head(Protocol):
         ...
 
 
-HEADS: Registry[Head] = Registry("head", __name__)
+HEADS: Registry[Head] = Registry("head", __name__, "bcrlsp.heads")
 
 __all__ = ["HEADS", "Head"]
