@@ -19,7 +19,7 @@ $(STAMP): setup.py
 		|| { echo "bcrlsp needs Python 3.11 or 3.12; name one: make PYTHON=python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[spark,dev,examples,connect]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,docs,dev]'
 	@touch $@
 
 .PHONY: setup

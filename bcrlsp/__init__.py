@@ -1,3 +1,62 @@
-"""Budget constrained reinforcement learning for sequential promotion (arXiv 2207.07790)."""
+"""Budget constrained reinforcement learning for sequential promotion (arXiv 2207.07790).
+
+The names below are imported on first use, so that `import bcrlsp` is quick and a plain installation
+is enough for what needs neither Spark nor Ray: the budget LP, evaluation and scoring on arrays.
+"""
+
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "Allocation": "bcrlsp.allocation",
+    "Budget": "bcrlsp.allocation",
+    "Certificate": "bcrlsp.allocation",
+    "InfeasibleBudgetError": "bcrlsp.allocation",
+    "Solution": "bcrlsp.allocation",
+    "allocate": "bcrlsp.allocation",
+    "solve": "bcrlsp.allocation",
+    "BcrlspError": "bcrlsp.errors",
+    "ConfigError": "bcrlsp.errors",
+    "ConflictError": "bcrlsp.errors",
+    "DataError": "bcrlsp.errors",
+    "UserError": "bcrlsp.errors",
+    "Estimate": "bcrlsp.evaluation",
+    "estimate": "bcrlsp.evaluation",
+    "on_policy": "bcrlsp.evaluation",
+    "FeatureSet": "bcrlsp.features",
+    "Records": "bcrlsp.features",
+    "default_feature_set": "bcrlsp.features",
+    "Transitions": "bcrlsp.learning",
+    "train": "bcrlsp.learning",
+    "Calendar": "bcrlsp.periods",
+    "Policy": "bcrlsp.policies",
+    "load_policy": "bcrlsp.policies",
+    "save_policy": "bcrlsp.policies",
+    "get_session": "bcrlsp.session",
+    "Lake": "bcrlsp.tables",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'bcrlsp' has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(home), name)
+    except ModuleNotFoundError as error:
+        from bcrlsp.extras import missing_dependency
+
+        missing = missing_dependency(error)
+        if missing is None:
+            raise
+        raise missing from None
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -15,6 +15,7 @@ import click
 from bcrlsp import __version__
 from bcrlsp.commands.base import COMMANDS, Outcome
 from bcrlsp.errors import BcrlspError, UserError
+from bcrlsp.extras import missing_dependency
 
 _USER_MISTAKE = 2
 _FAILURE = 1
@@ -57,6 +58,12 @@ def run(arguments: Sequence[str]) -> int:
         return _told(mistake.format_message())
     except UserError as mistake:
         return _told(str(mistake))
+    except ModuleNotFoundError as error:
+        missing = missing_dependency(error)
+        if missing is None:
+            traceback.print_exc()
+            return _FAILURE
+        return _told(str(missing))
     except BcrlspError as failure:
         click.echo(f"bcrlsp: {failure}", err=True)
         return _FAILURE

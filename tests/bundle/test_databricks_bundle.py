@@ -68,7 +68,25 @@ def test_a_task_has_its_compute_and_what_it_waits_for(job: dict, task: dict) -> 
     assert task.get("environment_key", next(iter(environments))) in environments
     if "job_cluster_key" in task:
         assert task["job_cluster_key"] in clusters
-        assert task["libraries"] == [{"whl": "../dist/*.whl"}]
+        wheel, *packages = task["libraries"]
+        assert wheel == {"whl": "../dist/*.whl"}
+        assert [held["pypi"]["package"] for held in packages] == requirements()["train"]
+
+
+def requirements() -> dict[str, list[str]]:
+    """The extras of setup.py, and under "" what the wheel always needs."""
+    given: dict = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setuptools, "setup", lambda **arguments: given.update(arguments))
+        runpy.run_path(str(ROOT / "setup.py"))
+    return {"": given["install_requires"], **given["extras_require"]}
+
+
+def test_serverless_tasks_of_the_daily_job_have_what_the_report_needs() -> None:
+    (environment,) = JOBS["daily"]["environments"]
+    wheel, *packages = environment["spec"]["dependencies"]
+    assert wheel == "../dist/*.whl"
+    assert packages == requirements()["report"]
 
 
 def test_the_daily_job_is_the_pipeline_and_only_training_needs_a_cluster() -> None:
@@ -100,11 +118,18 @@ def test_the_bundle_builds_the_wheel_and_has_both_targets() -> None:
     assert BUNDLE["include"] == ["resources/*.job.yml"]
 
 
-def test_spark_is_no_dependency_of_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: dict = {}
-    monkeypatch.setattr(setuptools, "setup", lambda **given: told.update(given))
-    monkeypatch.chdir(ROOT)
-    runpy.run_path("setup.py")
-    spark = {"pyspark", "delta-spark"}
-    assert not spark & {re.split(r"[=<>\[]", line)[0] for line in told["install_requires"]}
-    assert spark == {line.split("==")[0] for line in told["extras_require"]["spark"]}
+def name_of(requirement: str) -> str:
+    """The distribution that a requirement names."""
+    return re.split(r"[=<>\[]", requirement)[0]
+
+
+def test_the_plain_wheel_needs_neither_spark_nor_ray() -> None:
+    extras = requirements()
+    plain = {name_of(line) for line in extras[""]}
+    assert plain == {
+        "numpy", "scipy", "numba", "pyarrow", "pydantic", "PyYAML", "click", "rich",
+    }  # fmt: skip
+    assert {name_of(line) for line in extras["spark"]} >= {"pyspark", "delta-spark"}
+    assert {name_of(line) for line in extras["train"]} == {"torch", "ray", "deltalake"}
+    everything = {"spark", "train", "report", "mlflow", "examples", "connect"}
+    assert set(extras["all"]) == {line for extra in everything for line in extras[extra]}
