@@ -47,6 +47,14 @@ lint: setup ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: docs
+docs: setup ## The documentation site, into site/
+	$(BIN)/mkdocs build --quiet --strict
+
+.PHONY: coverage
+coverage: setup ## All tests, with the lines that they do not reach
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov=bcrlsp --cov-report=term-missing:skip-covered
+
 .PHONY: format
 format: setup ## Format the code
 	$(BIN)/ruff format .
@@ -78,4 +86,4 @@ bench-quality: setup ## Algorithms against known optima and d3rlpy (QUICK=1: sma
 
 .PHONY: clean
 clean: ## Remove tables, artefacts and caches (not the virtual environment)
-	rm -rf lake artifacts lakes .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
+	rm -rf lake artifacts lakes site .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
