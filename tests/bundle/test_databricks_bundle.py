@@ -131,5 +131,5 @@ def test_the_plain_wheel_needs_neither_spark_nor_ray() -> None:
     }  # fmt: skip
     assert {name_of(line) for line in extras["spark"]} >= {"pyspark", "delta-spark"}
     assert {name_of(line) for line in extras["train"]} == {"torch", "ray", "deltalake"}
-    everything = {"spark", "train", "report", "mlflow", "examples", "connect"}
+    everything = {"spark", "train", "report", "experiment", "mlflow", "examples", "connect"}
     assert set(extras["all"]) == {line for extra in everything for line in extras[extra]}

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bcrlsp.experiments.figures import curves, percent
+from bcrlsp.experiments.figures import curves, percent, shares
 from bcrlsp.experiments.summary import Mean, mean_of
 
 
@@ -27,4 +27,15 @@ def test_a_line_has_a_point_for_each_value(places: tuple[float, ...], log: bool)
     for at in places:
         assert percent(at) in text
     assert "nan" not in drawn
+    assert drawn == curves(
+        "title", {"ours": line, "bound": bound}, across="budget", up="retention", write=percent,
+        log=log, faint=("bound",),
+    )  # fmt: skip
     assert {"ours", "bound"} <= set(text)
+
+
+def test_a_dot_a_contender_and_none_without_a_score() -> None:
+    drawn = shares("title", [("ours", Mean(0.9, 0.01)), ("myopic", Mean(float("nan"), 0.0))])
+    text = [each.text for each in ET.fromstring(drawn).iter() if each.text]
+    assert {"ours", "90 %"} <= set(text)
+    assert "myopic" not in text
