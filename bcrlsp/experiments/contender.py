@@ -6,8 +6,8 @@ from typing import Any, Literal, Protocol
 
 from bcrlsp.allocation.margin import SpendRecord
 from bcrlsp.experiments.rollout import Player
-from bcrlsp.experiments.scene import Scene
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.scenario import Scenario
+from bcrlsp.experiments.scoring import Scorer
 from bcrlsp.policies import Policy
 from bcrlsp.registry import Registry
 
@@ -18,20 +18,20 @@ class Recipe:
 
     name: of the recipe, by which the experiment's settings may change it.
     algorithm: an entry of the registry of algorithms.
-    fit: training settings that follow from the scene's mean budget; None: there are none, and one
-        policy serves all budgets.
+    fit: training settings that follow from the scenario's mean budget; None: there are none, and
+        one policy serves all budgets.
     """
 
     name: str
     algorithm: str
-    fit: Callable[[Scene, Judge], dict[str, Any]] | None = None
+    fit: Callable[[Scenario, Scorer], dict[str, Any]] | None = None
 
 
-class Workshop(Protocol):
+class PolicyTrainer(Protocol):
     """Trains policies from the log of the present case, each once."""
 
-    def policy(self, recipe: Recipe, scene: Scene, judge: Judge) -> Policy:
-        """The policy that a recipe gives, for the scene's budget where it depends on it."""
+    def policy(self, recipe: Recipe, scenario: Scenario, scorer: Scorer) -> Policy:
+        """The policy that a recipe gives, for the scenario's budget where it depends on it."""
 
     def record(self, policy: Policy) -> SpendRecord:
         """What the policy expects of the log's last decisions, and what these cost."""
@@ -44,13 +44,13 @@ class Contender:
     title: its name in tables.
     knows: what it decides from: the events, as any policy in use; the market's law as well; or even
         the hidden state of each user.
-    prepare: makes a player for a scene. The judge solves the oracle's program once a scene.
+    prepare: makes a player for a scenario. The scorer solves the oracle's program once a scenario.
     recipe: how it is trained, where it learns from the log, so that the log's size matters to it.
     """
 
     title: str
     knows: Literal["events", "law", "state"]
-    prepare: Callable[[Scene, Judge, Workshop], Player]
+    prepare: Callable[[Scenario, Scorer, PolicyTrainer], Player]
     recipe: Recipe | None = None
 
 

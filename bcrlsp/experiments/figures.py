@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ Line = Mapping[float, Mean]
 INK, FAINT, GRID = "#1f2933", "#61707f", "#e4e8ec"
 COLOURS = ("#0b6e99", "#c8553d", "#5b8c5a", "#8a6fb0", "#b8860b", "#444444")
 # Text stays text, and identifiers follow from the content: a file changes only with its results.
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "bcrlsp",
     "font.family": "sans-serif",

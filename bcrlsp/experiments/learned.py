@@ -3,10 +3,10 @@
 import numpy as np
 
 from bcrlsp.allocation.margin import planned_spend
-from bcrlsp.experiments.contender import Contender, Recipe, Workshop
+from bcrlsp.experiments.contender import Contender, PolicyTrainer, Recipe
 from bcrlsp.experiments.rollout import Allocator, Decision, Player, View
-from bcrlsp.experiments.scene import Scene
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.scenario import Scenario
+from bcrlsp.experiments.scoring import Scorer
 
 
 def budgeted(title: str, recipe: Recipe, confidence: float | None = None) -> Contender:
@@ -16,9 +16,9 @@ def budgeted(title: str, recipe: Recipe, confidence: float | None = None) -> Con
     less the margin with which it is kept so often.
     """
 
-    def prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-        policy, allocator = workshop.policy(recipe, scene, judge), Allocator()
-        record = None if confidence is None else workshop.record(policy)
+    def prepare(scenario: Scenario, scorer: Scorer, trainer: PolicyTrainer) -> Player:
+        policy, allocator = trainer.policy(recipe, scenario, scorer), Allocator()
+        record = None if confidence is None else trainer.record(policy)
 
         def limit(view: View) -> float:
             if record is None or confidence is None:
@@ -40,8 +40,8 @@ def budgeted(title: str, recipe: Recipe, confidence: float | None = None) -> Con
 def unbudgeted(title: str, recipe: Recipe) -> Contender:
     """Everybody gets the level of the largest learned value, whatever it costs."""
 
-    def prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-        policy = workshop.policy(recipe, scene, judge)
+    def prepare(scenario: Scenario, scorer: Scorer, trainer: PolicyTrainer) -> Player:
+        policy = trainer.policy(recipe, scenario, scorer)
 
         def decide(view: View) -> Decision:
             states = view.states

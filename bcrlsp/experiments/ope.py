@@ -17,7 +17,7 @@ import pyarrow as pa
 from bcrlsp.evaluation import ESTIMATORS, estimate
 from bcrlsp.experiments.cells import Cells
 from bcrlsp.experiments.rollout import Memory, since
-from bcrlsp.experiments.scene import TARGET, Scene, World, stream
+from bcrlsp.experiments.scenario import TARGET, Scenario, ScenarioConfig, stream
 from bcrlsp.experiments.settings import OpeSettings
 from bcrlsp.experiments.targets import Chance, Target
 from bcrlsp.market.behaviour import Behaviour
@@ -50,27 +50,27 @@ class Judgement:
     width: float
 
 
-def judge_estimators(
+def score_estimators(
     ope: OpeSettings,
-    world: World,
+    config: ScenarioConfig,
     targets: Sequence[Target],
     cells: Cells,
     say: Callable[[str], None],
 ) -> list[Judgement]:
     """One judgement an estimator, target and measure.
 
-    world: the market of the logs; its users, periods and seed are those of `ope` instead.
+    config: the market of the logs; its users, periods and seed are those of `ope` instead.
     """
     names = list(ope.estimators or ESTIMATORS.names())
     judgements = []
     for target in targets if ope.repetitions else ():
         played = replace(
-            world, users=ope.truth_users, periods=ope.periods, seed=world.seed + _APART
+            config, users=ope.truth_users, periods=ope.periods, seed=config.seed + _APART
         )
         about = {"target": target.key, "gamma": ope.gamma}
         true = cells.get(
             "truth",
-            {**about, "world": played.key},
+            {**about, "config": played.key},
             partial(_truth, played, target.chance, ope.gamma),
         )
         answers = []
@@ -79,7 +79,7 @@ def judge_estimators(
             answers.append(
                 cells.get(
                     f"estimates-{repetition}",
-                    {**about, "world": here.key, "estimators": names},
+                    {**about, "config": here.key, "estimators": names},
                     partial(_answers, here, target.chance, ope.gamma, names),
                 )
             )
@@ -87,14 +87,14 @@ def judge_estimators(
         for name in names:
             for measure in MEASURES:
                 rows = [row[f"{name} {measure}"] for row in answers]
-                judgements.append(_judge(target.name, name, measure, rows, true[measure]))
+                judgements.append(_judgement(target.name, name, measure, rows, true[measure]))
     return judgements
 
 
-def _truth(world: World, target: Chance, gamma: float) -> dict[str, Any]:
+def _truth(config: ScenarioConfig, target: Chance, gamma: float) -> dict[str, Any]:
     """What the target reaches, a user: Σ_t gamma^t of returns and of money."""
-    history = _played(Scene(world), target, lambda *_: None)
-    discount = gamma ** np.arange(world.periods)
+    history = _played(Scenario(config), target, lambda *_: None)
+    discount = gamma ** np.arange(config.periods)
     return {
         "retention": float(discount @ history.retention),
         "cost": float(discount @ history.spend),
@@ -102,23 +102,23 @@ def _truth(world: World, target: Chance, gamma: float) -> dict[str, Any]:
 
 
 def _answers(
-    world: World, target: Chance, gamma: float, estimators: Sequence[str]
+    config: ScenarioConfig, target: Chance, gamma: float, estimators: Sequence[str]
 ) -> dict[str, Any]:
     """Every estimator's answer on one log: "estimator measure" -> [value, low, high], or None."""
-    table, chances = _log(Scene(world), target)
+    table, chances = _log(Scenario(config), target)
     answers = {}
     for name in estimators:
         for measure in MEASURES:
-            found = estimate(table, chances, name, measure, gamma=gamma, seed=world.seed)
+            found = estimate(table, chances, name, measure, gamma=gamma, seed=config.seed)
             numbers = [found.value, found.low, found.high]
             answers[f"{name} {measure}"] = None if np.isnan(numbers).any() else numbers
     return answers
 
 
-def _log(scene: Scene, target: Chance) -> tuple[pa.Table, Floats]:
+def _log(scenario: Scenario, target: Chance) -> tuple[pa.Table, Floats]:
     """A log of the logging policy as a table of trajectories, and the target's probabilities."""
     rows: list[tuple[np.ndarray, Floats, Floats]] = []
-    rule = Behaviour(scene.world.market.behaviour, scene.chain.levels)
+    rule = Behaviour(scenario.config.market.behaviour, scenario.chain.levels)
 
     def logging(history: History, states: np.ndarray) -> Floats:
         return rule.propensities(history.levels, history.returned)
@@ -126,13 +126,13 @@ def _log(scene: Scene, target: Chance) -> tuple[pa.Table, Floats]:
     def keep(history: History, states: np.ndarray, chance: Floats) -> None:
         rows.append((states, chance, target(history, states)))
 
-    history = _played(scene, logging, keep)
+    history = _played(scenario, logging, keep)
     periods, users = history.levels.shape
     number = np.repeat(np.arange(periods), users)
     levels = history.levels.ravel()
     chance = np.concatenate([row[1] for row in rows])
     states = np.concatenate([row[0] for row in rows])
-    calendar, first = scene.world.calendar, scene.world.warmup
+    calendar, first = scenario.config.calendar, scenario.config.warmup
     starts = [calendar.start(first + step) for step in number.tolist()]
     table = pa.table(
         {
@@ -154,24 +154,24 @@ def _log(scene: Scene, target: Chance) -> tuple[pa.Table, Floats]:
 
 
 def _played(
-    scene: Scene, policy: Chance, keep: Callable[[History, np.ndarray, Floats], None]
+    scenario: Scenario, policy: Chance, keep: Callable[[History, np.ndarray, Floats], None]
 ) -> History:
-    """The periods of a scene under a policy that draws its levels."""
-    world, memory = scene.world, Memory(scene)
-    luck = stream(world.seed, TARGET)
+    """The periods of a scenario under a policy that draws its levels."""
+    config, memory = scenario.config, Memory(scenario)
+    rng = stream(config.seed, TARGET)
 
     def decide(history: History) -> Ints:
         states = memory.states(history)
         chance = policy(history, states)
         keep(history, states, chance)
         edges = np.cumsum(chance, axis=1)
-        drawn = (luck.random((world.users, 1)) * edges[:, -1:] >= edges).sum(axis=1)
+        drawn = (rng.random((config.users, 1)) * edges[:, -1:] >= edges).sum(axis=1)
         return np.asarray(np.minimum(drawn, chance.shape[1] - 1))
 
-    return since(play(scene.market(), decide, world.periods, past=scene.past), world.warmup)
+    return since(play(scenario.market(), decide, config.periods, past=scenario.past), config.warmup)
 
 
-def _judge(
+def _judgement(
     target: str, estimator: str, measure: str, answers: list[list[float] | None], truth: float
 ) -> Judgement:
     given = np.array([answer for answer in answers if answer is not None]).reshape(-1, 3)

@@ -92,10 +92,10 @@ def _sections(results: Results) -> Iterator[tuple[str, str, str, str]]:
         text = tables.sweep(results, studies.NOISE, "noise", "{:g}".format)
         figure = _shares_over(results, studies.NOISE, title, "noise of the logging policy")
         yield "noises", title, text, figure
-    if studies.SILENCE in there:
+    if studies.NO_SEND in there:
         title = "Coverage: the logging policy's chance of sending nothing"
-        text = tables.sweep(results, studies.SILENCE, "sends nothing", figures.percent)
-        yield "silences", title, text, ""
+        text = tables.sweep(results, studies.NO_SEND, "sends nothing", figures.percent)
+        yield "no_send_probabilities", title, text, ""
     if results.estimators:
         title = "Off-policy evaluation against the truth"
         yield "estimators", title, tables.estimators(results.estimators), ""

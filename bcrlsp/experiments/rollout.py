@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bcrlsp.allocation import Budget, solve
-from bcrlsp.experiments.scene import DECISIONS, Scene, seen, stream
+from bcrlsp.experiments.scenario import DECISIONS, Scenario, seen, stream
 from bcrlsp.market.chain import Floats, Ints
 from bcrlsp.market.play import Bools, History, play
 
@@ -22,11 +22,11 @@ _MOST = 10.0
 
 
 class Memory:
-    """What the features remember of a scene's users, kept up to date period by period."""
+    """What the features remember of a scenario's users, kept up to date period by period."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._features, self._carry = scene.feature_set, scene.carry
-        self._known = scene.past.periods
+    def __init__(self, scenario: Scenario) -> None:
+        self._features, self._carry = scenario.feature_set, scenario.carry
+        self._known = scenario.past.periods
 
     def states(self, history: History) -> np.ndarray:
         """Array (n, d), float32, after a history that goes on from the one before."""
@@ -45,7 +45,7 @@ class View:
     budget: money that may be spent in this period, all users together. limit: what the policy may
     plan to spend, steered so that the spend of all periods is the budget.
     hidden: array (n,), flat hidden states: for contenders that are allowed to know them.
-    luck: the contender's own random numbers.
+    rng: the contender's own random numbers.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class View:
         budget: float,
         limit: float,
         hidden: Ints,
-        luck: np.random.Generator,
+        rng: np.random.Generator,
         memory: Memory,
     ) -> None:
         self.period, self.history = period, history
         self.budget, self.limit = budget, limit
-        self.hidden, self.luck = hidden, luck
+        self.hidden, self.rng = hidden, rng
         self._memory = memory
 
     @property
@@ -116,28 +116,28 @@ class Allocator:
         return Decision(levels, float(cost[np.arange(len(levels)), levels].sum()))
 
 
-def play_scene(scene: Scene, player: Player) -> Rollout:
-    """Lets a player decide for all periods of a scene."""
-    world, market = scene.world, scene.market()
-    memory = Memory(scene)
-    hidden = np.zeros((world.periods, world.users), dtype=np.int64)
-    planned = np.zeros(world.periods)
-    luck = stream(world.seed, DECISIONS)
+def play_scenario(scenario: Scenario, player: Player) -> Rollout:
+    """Lets a player decide for all periods of a scenario."""
+    config, market = scenario.config, scenario.market()
+    memory = Memory(scenario)
+    hidden = np.zeros((config.periods, config.users), dtype=np.int64)
+    planned = np.zeros(config.periods)
+    rng = stream(config.seed, DECISIONS)
     steer = _Steering()
 
     def decide(history: History) -> Ints:
-        period = history.periods - world.warmup
+        period = history.periods - config.warmup
         if period:
-            steer.learn(planned[period - 1] * world.users, float(history.cost[-1].sum()))
+            steer.learn(planned[period - 1] * config.users, float(history.cost[-1].sum()))
         hidden[period] = market.states
-        budget = scene.budgets[period] * world.users
+        budget = scenario.budgets[period] * config.users
         limit = steer.limit(budget)
-        decision = player(View(period, history, budget, limit, hidden[period], luck, memory))
-        planned[period] = decision.planned / world.users
+        decision = player(View(period, history, budget, limit, hidden[period], rng, memory))
+        planned[period] = decision.planned / config.users
         return decision.levels
 
-    whole = play(market, decide, world.periods, past=scene.past)
-    return Rollout(since(whole, world.warmup), hidden, planned)
+    whole = play(market, decide, config.periods, past=scenario.past)
+    return Rollout(since(whole, config.warmup), hidden, planned)
 
 
 def since(history: History, period: int) -> History:

@@ -10,15 +10,15 @@ from bcrlsp.errors import ConfigError
 from bcrlsp.evaluation import ESTIMATORS
 from bcrlsp.experiments.cells import Cells
 from bcrlsp.experiments.contender import CONTENDERS, Recipe
-from bcrlsp.experiments.ope import judge_estimators
+from bcrlsp.experiments.ope import score_estimators
 from bcrlsp.experiments.results import Played, Results
-from bcrlsp.experiments.rollout import play_scene
-from bcrlsp.experiments.scene import Scene, World
-from bcrlsp.experiments.scoring import Judge, Score
+from bcrlsp.experiments.rollout import play_scenario
+from bcrlsp.experiments.scenario import Scenario, ScenarioConfig
+from bcrlsp.experiments.scoring import Score, Scorer
 from bcrlsp.experiments.settings import Settings
 from bcrlsp.experiments.studies import COMPARISON, DAILY, Case, cases
 from bcrlsp.experiments.targets import Target, near_the_log, of_policy
-from bcrlsp.experiments.training import Logs, LogWorkshop
+from bcrlsp.experiments.training import LogPolicyTrainer, Logs
 from bcrlsp.market.settings import Settings as MarketSettings
 from bcrlsp.periods import Calendar
 from bcrlsp.policies import Policy
@@ -58,17 +58,17 @@ def run(
     # The comparison with every seed comes before the sweeps: a run cut short is worth most so.
     for group in _by_weight(whole):
         for number in range(seed, seed + settings.seeds):
-            scenes = _Scenes()
+            scenarios = _Scenes()
             for case in group:
-                world = _world(settings, amounts, calendar, case, number)
-                workshop = logs.workshop(case.market, case.log_users, number)
+                config = _config(settings, amounts, calendar, case, number)
+                trainer = logs.trainer(case.market, case.log_users, number)
                 computed = cells.computed
-                played += list(_case(case, world, cells, scenes, workshop, say))
+                played += list(_case(case, config, cells, scenarios, trainer, say))
                 if keep is not None and cells.computed > computed:
                     keep(Results(settings, played, [], missing - len(played)))
-    world = _world(settings, amounts, calendar, whole[0], seed)
-    targets = _targets(settings, logs, whole[0], world)
-    judged = judge_estimators(settings.ope, world, targets, cells, say)
+    config = _config(settings, amounts, calendar, whole[0], seed)
+    targets = _targets(settings, logs, whole[0], config)
+    judged = score_estimators(settings.ope, config, targets, cells, say)
     return Results(settings, played, judged)
 
 
@@ -77,10 +77,10 @@ def _by_weight(whole: list[Case]) -> tuple[list[Case], list[Case]]:
     return main, [case for case in whole if case not in main]
 
 
-def _world(
+def _config(
     settings: Settings, amounts: tuple[float, ...], calendar: Calendar, case: Case, seed: int
-) -> World:
-    return World(
+) -> ScenarioConfig:
+    return ScenarioConfig(
         market=case.market,
         amounts=amounts,
         calendar=calendar,
@@ -88,14 +88,14 @@ def _world(
         warmup=settings.warmup,
         periods=settings.periods,
         budget=case.budget,
-        swing=case.swing,
+        budget_variation=case.budget_variation,
         seed=seed,
     )
 
 
-def _targets(settings: Settings, logs: Logs, case: Case, world: World) -> list[Target]:
+def _targets(settings: Settings, logs: Logs, case: Case, config: ScenarioConfig) -> list[Target]:
     """A target near the log, and the policy of a contender that learns."""
-    targets = [near_the_log(world.market.behaviour, len(world.amounts))]
+    targets = [near_the_log(config.market.behaviour, len(config.amounts))]
     if settings.ope.contender is not None:
         contender = CONTENDERS.get(settings.ope.contender)
         if contender.recipe is None:
@@ -103,14 +103,14 @@ def _targets(settings: Settings, logs: Logs, case: Case, world: World) -> list[T
                 f"experiment.ope.contender = {settings.ope.contender!r} learns nothing; allowed: "
                 "a contender that is trained, such as cql, or null"
             )
-        workshop = logs.workshop(case.market, case.log_users, world.seed)
-        key = workshop.key(contender.recipe, world)
+        trainer = logs.trainer(case.market, case.log_users, config.seed)
+        key = trainer.key(contender.recipe, config)
 
         def load(recipe: Recipe = contender.recipe) -> Policy:
-            scene = Scene(world)
-            return workshop.policy(recipe, scene, Judge(scene))
+            scenario = Scenario(config)
+            return trainer.policy(recipe, scenario, Scorer(scenario))
 
-        targets.append(of_policy(contender.title, key, load, world))
+        targets.append(of_policy(contender.title, key, load, config))
     return targets
 
 
@@ -121,34 +121,39 @@ class _Scenes:
         self.get = lru_cache(maxsize=4)(self._make)
 
     @staticmethod
-    def _make(world: World) -> tuple[Scene, Judge]:
-        scene = Scene(world)
-        return scene, Judge(scene)
+    def _make(config: ScenarioConfig) -> tuple[Scenario, Scorer]:
+        scenario = Scenario(config)
+        return scenario, Scorer(scenario)
 
 
 def _case(
-    case: Case, world: World, cells: Cells, scenes: _Scenes, workshop: LogWorkshop, say: Say
+    case: Case,
+    config: ScenarioConfig,
+    cells: Cells,
+    scenarios: _Scenes,
+    trainer: LogPolicyTrainer,
+    say: Say,
 ) -> Iterator[Played]:
     for name in case.contenders:
         contender = CONTENDERS.get(name)
         title = contender.title
-        key = {"world": world.key, "contender": name}
+        key = {"config": config.key, "contender": name}
         if contender.recipe is not None:
-            key["policy"] = workshop.key(contender.recipe, world)
+            key["policy"] = trainer.key(contender.recipe, config)
 
         def compute(name: str = name, title: str = title) -> dict[str, Any]:
-            scene, judge = scenes.get(world)
-            player = CONTENDERS.get(name).prepare(scene, judge, workshop)
-            score = judge.score(play_scene(scene, player))
+            scenario, scorer = scenarios.get(config)
+            player = CONTENDERS.get(name).prepare(scenario, scorer, trainer)
+            score = scorer.score(play_scenario(scenario, player))
             say(
-                f"{case.study} {case.at:g}, seed {world.seed}: {title}: "
+                f"{case.study} {case.at:g}, seed {config.seed}: {title}: "
                 f"retention {score.retention:.4f}, spend {score.spend:.4f} of {score.budget:.4f}, "
                 f"share of the gain {score.share:.2f}"
             )
             return dataclasses.asdict(score)
 
-        held = cells.get(f"{name}-{world.seed}", key, compute)
-        yield Played(case.study, case.at, name, world.seed, _score(held))
+        held = cells.get(f"{name}-{config.seed}", key, compute)
+        yield Played(case.study, case.at, name, config.seed, _score(held))
 
 
 def _score(held: dict[str, Any]) -> Score:

@@ -15,8 +15,8 @@ these users were. O is concave in the budgets with the oracle's prices as its gr
 for any b that was solved: the bound used is the least of these, with a program solved anew where
 the spend is far from all b. It lies above O(s), hence the share is never flattered.
 
-R and s are free of most luck. With V_t and Q_t the exact values of a reference policy of the hidden
-state, for returns or for costs,
+R and s are free of most of the noise of the random draws. With V_t and Q_t the exact values of a
+reference policy of the hidden state, for returns or for costs,
 
     R = 1/T [ E V_0(x_0) + Σ_t E_users( Q_t(x_t, a_t) - V_t(x_t) ) ]
 
@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bcrlsp.experiments.rollout import Rollout
-from bcrlsp.experiments.scene import Scene
+from bcrlsp.experiments.scenario import Scenario
 from bcrlsp.market.chain import Chain, Floats
 from bcrlsp.market.fluid import StatePolicy, best_constant_mix, flat, flow
 from bcrlsp.market.oracle import Oracle, solve_oracle
@@ -43,10 +43,10 @@ _LEAST_GAIN = 1e-4
 
 @dataclass(frozen=True)
 class Score:
-    """A contender's result in one scene.
+    """A contender's result in one scenario.
 
-    retention: share of users who return in a period, luck removed. returned: as it was drawn.
-    spend: money a user and period, luck removed. paid: as it was drawn. budget: as it was asked.
+    retention: share of users who return in a period, as expected. returned: as it was drawn.
+    spend: money a user and period, as expected. paid: as it was drawn. budget: as it was asked.
     levels: share of decisions at each level.
     constant, bound: retention of the best constant mix and of the oracle at the same spend.
     share: of the oracle's gain over the constant; nan where there is nothing to gain.
@@ -71,22 +71,22 @@ class Score:
     price: float
 
 
-class Judge:
-    """Scores the rollouts of one scene."""
+class Scorer:
+    """Scores the rollouts of one scenario."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._chain = scene.chain
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._chain = scenario.chain
         self._solved: list[tuple[Floats, Oracle]] = []
 
     @property
     def oracle(self) -> Oracle:
-        """The fluid oracle of the scene's own budgets."""
-        return self._at(self._scene.budgets)
+        """The fluid oracle of the scenario's own budgets."""
+        return self._at(self._scenario.budgets)
 
     def bound(self, spend: Floats) -> float:
         """An upper bound on the retention of every policy that spends this: array (periods,)."""
-        scale = float(self._scene.budgets.mean())
+        scale = float(self._scenario.budgets.mean())
         near = any(np.abs(spend - at).mean() <= _FAR * scale for at, _ in self._solved)
         if not near:
             self._at(spend)
@@ -98,22 +98,22 @@ class Judge:
 
     def score(self, rollout: Rollout) -> Score:
         """The score of what a contender did."""
-        scene, history = self._scene, rollout.history
-        retention, mean = self._without_luck(rollout)
+        scenario, history = self._scenario, rollout.history
+        retention, mean = self._expected(rollout)
         paid = float(history.spend.mean())
         spend = history.spend * (mean / paid if paid > 0 else 1.0)
         constant = self._mix(spend)
         bound = self.bound(spend)
         nothing = self._nothing()
         gain, extra = bound - constant, retention - nothing
-        over = history.spend / scene.budgets - 1
+        over = history.spend / scenario.budgets - 1
         levels = np.bincount(history.levels.ravel(), minlength=self._chain.levels)
         return Score(
             retention=retention,
             returned=float(history.retention.mean()),
             spend=mean,
             paid=paid,
-            budget=float(scene.budgets.mean()),
+            budget=float(scenario.budgets.mean()),
             levels=tuple((levels / levels.sum()).tolist()),
             constant=constant,
             bound=bound,
@@ -128,27 +128,27 @@ class Judge:
         for at, found in self._solved:
             if np.array_equal(at, budgets):
                 return found
-        found = solve_oracle(self._chain, budgets, self._scene.initial)
+        found = solve_oracle(self._chain, budgets, self._scenario.initial)
         self._solved.append((budgets, found))
         return found
 
     def _mix(self, spend: Floats) -> float:
-        _, played = best_constant_mix(self._chain, spend, self._scene.initial)
+        _, played = best_constant_mix(self._chain, spend, self._scenario.initial)
         return float(played.retention.mean())
 
     def _nothing(self) -> float:
         silent = level_policy(self._chain, 0)
-        played = flow(self._chain, silent, self._scene.world.periods, self._scene.initial)
+        played = flow(self._chain, silent, self._scenario.config.periods, self._scenario.initial)
         return float(played.retention.mean())
 
-    def _without_luck(self, rollout: Rollout) -> tuple[float, float]:
+    def _expected(self, rollout: Rollout) -> tuple[float, float]:
         """Mean return and mean cost of a user and period."""
         chain, plan = self._chain, self.oracle.policy
         rewards = (chain.return_probability, chain.expected_cost)
         means = []
         for reward in rewards:
             values, qs = reference_values(chain, plan, flat(reward))
-            total = float(self._scene.initial @ values[0])
+            total = float(self._scenario.initial @ values[0])
             for t, (states, levels) in enumerate(
                 zip(rollout.hidden, rollout.history.levels, strict=True)
             ):

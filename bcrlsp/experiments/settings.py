@@ -58,7 +58,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     budget: float = Field(
         1.0, gt=0, description="budget of the comparison, as a share of the logged spend"
     )
-    swing: float = Field(
+    budget_variation: float = Field(
         0.8, ge=0, le=1, description="how far a daily budget strays from its mean, as a share"
     )
     log_sizes: tuple[int, ...] = Field(
@@ -67,7 +67,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     noises: tuple[float, ...] = Field(
         (0.0, 0.25, 0.5, 0.75, 1.0), description="noises of the logging policy compared"
     )
-    silences: tuple[float, ...] = Field(
+    no_send_probabilities: tuple[float, ...] = Field(
         (0.02, 0.5),
         description="the logging policy's chances of sending nothing compared; near 0 its log "
         "hardly covers a pause",
@@ -115,9 +115,9 @@ def quick(settings: Settings) -> Settings:
         "log_users": 4_000,
         "log_sizes": (),
         "noises": (),
-        "silences": (),
+        "no_send_probabilities": (),
         "budgets": (0.5, 1.0),
-        "swing": 0.0,
+        "budget_variation": 0.0,
         "swept": ("bcrlsp",),
         "training": _training(1_000, select_users=1_500, teach_users=1_500),
     }

@@ -8,7 +8,7 @@ from bcrlsp.experiments.settings import Settings
 from bcrlsp.market.settings import Settings as MarketSettings
 
 COMPARISON, DAILY = "comparison", "daily budget"
-LOG_SIZE, NOISE, SILENCE, BUDGET = "log size", "noise", "silence", "budget"
+LOG_SIZE, NOISE, NO_SEND, BUDGET = "log size", "noise", "no_send_probability", "budget"
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Case:
 
     study: the table that it belongs to. at: the value that the study varies.
     market: with the logging policy's noise. log_users: users in the log. budget: share of the
-    logged spend. swing: of a daily budget.
+    logged spend. budget_variation: of a daily budget.
     """
 
     study: str
@@ -25,7 +25,7 @@ class Case:
     market: MarketSettings
     log_users: int
     budget: float
-    swing: float
+    budget_variation: float
     contenders: tuple[str, ...]
 
 
@@ -39,13 +39,15 @@ def cases(settings: Settings, market: MarketSettings) -> Iterator[Case]:
             "market": market,
             "log_users": settings.log_users,
             "budget": settings.budget,
-            "swing": 0.0,
+            "budget_variation": 0.0,
         }
         return Case(study, at, contenders=names, **{**same, **changes})  # type: ignore[arg-type]
 
     yield case(COMPARISON, settings.budget, everyone)
-    if settings.swing:
-        yield case(DAILY, settings.swing, everyone, swing=settings.swing)
+    if settings.budget_variation:
+        yield case(
+            DAILY, settings.budget_variation, everyone, budget_variation=settings.budget_variation
+        )
     for budget in settings.budgets:
         yield case(BUDGET, budget, swept, budget=budget)
     learners = tuple(name for name in swept if CONTENDERS.get(name).recipe)
@@ -53,11 +55,11 @@ def cases(settings: Settings, market: MarketSettings) -> Iterator[Case]:
         yield case(LOG_SIZE, users, learners, log_users=users)
     for noise in settings.noises:
         yield case(NOISE, noise, learners, market=_logged(market, noise=noise))
-    for silence in settings.silences:
+    for probability in settings.no_send_probabilities:
         # Where nothing is hardly ever sent, that cannot vary much either.
-        swing = min(market.behaviour.swing, silence / 2)
-        rare = _logged(market, silence=silence, swing=swing)
-        yield case(SILENCE, silence, swept, market=rare)
+        no_send_variation = min(market.behaviour.no_send_variation, probability / 2)
+        rare = _logged(market, no_send_probability=probability, no_send_variation=no_send_variation)
+        yield case(NO_SEND, probability, swept, market=rare)
 
 
 def _logged(market: MarketSettings, **changes: float) -> MarketSettings:

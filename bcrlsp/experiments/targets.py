@@ -9,7 +9,7 @@ import numpy as np
 
 from bcrlsp.allocation import Budget, solve
 from bcrlsp.evaluation import priced, smoothed
-from bcrlsp.experiments.scene import Scene, World
+from bcrlsp.experiments.scenario import Scenario, ScenarioConfig
 from bcrlsp.market.behaviour import Behaviour
 from bcrlsp.market.chain import Floats
 from bcrlsp.market.play import History
@@ -38,7 +38,10 @@ class Target:
 def near_the_log(behaviour: BehaviourSettings, levels: int) -> Target:
     """The logging policy's own rule, sending more often and more strictly by rule."""
     changed = behaviour.model_copy(
-        update={"silence": behaviour.silence * 0.7, "noise": behaviour.noise * 0.8}
+        update={
+            "no_send_probability": behaviour.no_send_probability * 0.7,
+            "noise": behaviour.noise * 0.8,
+        }
     )
     rule = Behaviour(changed, levels)
     return Target(
@@ -48,8 +51,10 @@ def near_the_log(behaviour: BehaviourSettings, levels: int) -> Target:
     )
 
 
-def of_policy(title: str, key: dict[str, Any], load: Callable[[], Policy], world: World) -> Target:
-    """A trained policy under the world's budget: its price rule, a little softened.
+def of_policy(
+    title: str, key: dict[str, Any], load: Callable[[], Policy], config: ScenarioConfig
+) -> Target:
+    """A trained policy under the config's budget: its price rule, a little softened.
 
     The price is that of the budget program of users after the warm-up. A tenth of the target is
     uniform, since weights of a target without any chance are of no use.
@@ -59,10 +64,10 @@ def of_policy(title: str, key: dict[str, Any], load: Callable[[], Policy], world
     @cache
     def rule() -> tuple[Policy, float]:
         policy = load()
-        scene = Scene(replace(world, users=_PRICED_USERS))
-        states = scene.feature_set.features(scene.carry, world.warmup)
+        scenario = Scenario(replace(config, users=_PRICED_USERS))
+        states = scenario.feature_set.features(scenario.carry, config.warmup)
         value, cost = policy.evaluate(states)
-        limit = float(scene.budgets[0]) * _PRICED_USERS
+        limit = float(scenario.budgets[0]) * _PRICED_USERS
         return policy, solve(value, cost, [Budget("period", limit)]).prices["period"]
 
     def chance(history: History, states: np.ndarray) -> Floats:
@@ -70,5 +75,5 @@ def of_policy(title: str, key: dict[str, Any], load: Callable[[], Policy], world
         value, cost = policy.evaluate(states)
         return smoothed(priced(value, cost, price), _EPSILON)
 
-    whole = {"policy": key, "world": world.key, "epsilon": _EPSILON, "users": _PRICED_USERS}
+    whole = {"policy": key, "config": config.key, "epsilon": _EPSILON, "users": _PRICED_USERS}
     return Target(f"{title}, by its price", whole, chance)

@@ -11,8 +11,8 @@ from bcrlsp.errors import ConfigError
 from bcrlsp.experiments.cells import key_hash
 from bcrlsp.experiments.contender import Recipe
 from bcrlsp.experiments.log import last_periods, log_transitions
-from bcrlsp.experiments.scene import LOG, TRAINING, Scene, World, stream
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.scenario import LOG, TRAINING, Scenario, ScenarioConfig, stream
+from bcrlsp.experiments.scoring import Scorer
 from bcrlsp.experiments.settings import Settings
 from bcrlsp.features import default_feature_set
 from bcrlsp.learning import Settings as TrainingSettings
@@ -42,13 +42,13 @@ class Logs:
         self._amounts, self._calendar = amounts, calendar
         self._latest: tuple[Simulation, Transitions] | None = None
 
-    def workshop(self, market: MarketSettings, users: int, seed: int) -> "LogWorkshop":
+    def trainer(self, market: MarketSettings, users: int, seed: int) -> "LogPolicyTrainer":
         """What trains from the log of that market, size and seed."""
         drawn = int(stream(seed, LOG).integers(2**31))
         simulation = Simulation(
             users, self.settings.log_periods, drawn, self._amounts, self._calendar, market
         )
-        return LogWorkshop(self, simulation, seed)
+        return LogPolicyTrainer(self, simulation, seed)
 
     def transitions(self, simulation: Simulation) -> Transitions:
         """The log's rows; of a log larger than `row_users`, those of that many users."""
@@ -60,13 +60,13 @@ class Logs:
         return self._latest[1]
 
 
-class LogWorkshop:
+class LogPolicyTrainer:
     """Trains policies from one log, each once: they are kept beside the results."""
 
     def __init__(self, logs: Logs, simulation: Simulation, seed: int) -> None:
         self._logs, self._simulation, self._seed = logs, simulation, seed
 
-    def key(self, recipe: Recipe, world: World) -> dict[str, Any]:
+    def key(self, recipe: Recipe, config: ScenarioConfig) -> dict[str, Any]:
         """What the policy of a recipe depends on, as JSON types."""
         log, held = self._simulation, self._logs.settings
         return {
@@ -78,15 +78,15 @@ class LogWorkshop:
             "row_users": min(held.row_users, log.users),
             "features": self._logs.feature_set.hash,
             "training": self._settings(recipe, {}).model_dump(mode="json"),
-            "budget": None if recipe.fit is None else world.budget_key,
+            "budget": None if recipe.fit is None else config.budget_key,
         }
 
-    def policy(self, recipe: Recipe, scene: Scene, judge: Judge) -> Policy:
+    def policy(self, recipe: Recipe, scenario: Scenario, scorer: Scorer) -> Policy:
         """The policy that a recipe gives from this log."""
-        name = f"{recipe.name}-{key_hash(self.key(recipe, scene.world))}"
+        name = f"{recipe.name}-{key_hash(self.key(recipe, scenario.config))}"
         path = self._logs.folder / name
         if not path.exists():
-            fitted = {} if recipe.fit is None else recipe.fit(scene, judge)
+            fitted = {} if recipe.fit is None else recipe.fit(scenario, scorer)
             self._train(self._settings(recipe, fitted), path)
         return load_policy(str(path))
 

@@ -38,7 +38,7 @@ class Behaviour:
         away = _away(returned[-WINDOW:], users)
         teased = (levels[-_RECENT:] > 0).any(axis=0)
         settings = self._settings
-        nothing = settings.silence + settings.swing * (
+        nothing = settings.no_send_probability + settings.no_send_variation * (
             teased.astype(np.float64) - (away > WINDOW // 2)
         )
         nothing = np.clip(nothing, 0.0, 0.98)
@@ -50,10 +50,10 @@ class Behaviour:
         chance[:, 0] = nothing
         return chance
 
-    def decide(self, propensities: Floats, luck: NDArray[np.float64]) -> Ints:
+    def decide(self, propensities: Floats, uniforms: NDArray[np.float64]) -> Ints:
         """Levels drawn from the propensities (n, a) with one uniform number a user (n,)."""
         edges = np.cumsum(propensities, axis=1)
-        drawn: Ints = (luck[:, None] * edges[:, -1:] >= edges).sum(axis=1)
+        drawn: Ints = (uniforms[:, None] * edges[:, -1:] >= edges).sum(axis=1)
         return np.minimum(drawn, self._levels - 1)
 
 

@@ -31,8 +31,8 @@ class Market:
     """n users of a chain.
 
     chain: the market's law. `reset` draws the users, `step` lets one period pass. Each step takes
-    the same number of random draws whatever the levels, so that two policies with one seed meet
-    the same luck.
+    the same number of random draws whatever the levels, so that two policies with one seed see the
+    same draws.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -82,11 +82,13 @@ class Market:
                 f"not an array of shape {levels.shape}"
             )
         chance = self.chain.return_probability[self._kind, self._habit, self._fatigue, levels]
-        luck, taste = self._rng.random(users), self._rng.random(users)
-        returned = luck < chance
+        return_draw, redeem_draw = self._rng.random(users), self._rng.random(users)
+        returned = return_draw < chance
         here = np.ones(users, dtype=bool) if present is None else present
         returned &= here
-        redeemed = returned & (levels > 0) & (taste < self.chain.redeem_probability[self._kind])
+        redeemed = (
+            returned & (levels > 0) & (redeem_draw < self.chain.redeem_probability[self._kind])
+        )
         habit = self.chain.next_habit[returned.astype(np.int64), self._habit]
         fatigue = self.chain.next_fatigue[(levels > 0).astype(np.int64), self._fatigue]
         self._habit = np.where(here, habit, self._habit)

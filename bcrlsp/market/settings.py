@@ -41,14 +41,14 @@ class BehaviourSettings(BaseModel, extra="forbid", frozen=True):
         description="0: which bonus a user gets follows from the history; 1: any level above 0 "
         "with the same chance",
     )
-    silence: float = Field(
+    no_send_probability: float = Field(
         0.5,
         ge=0,
         lt=1,
         description="chance of sending nothing, on average over histories; near 0 a pause is "
         "hardly ever seen in the log, and what it is worth cannot be learned",
     )
-    swing: float = Field(
+    no_send_variation: float = Field(
         0.1,
         ge=0,
         le=0.5,

@@ -97,7 +97,7 @@ class Simulation:
         market = Market(build_chain(settings, self.amounts))
         behaviour = Behaviour(settings.behaviour, len(self.amounts))
         market.reset(BLOCK, stream(self.seed, number, Purpose.MARKET))
-        luck = stream(self.seed, number, Purpose.BEHAVIOUR)
+        rng = stream(self.seed, number, Purpose.BEHAVIOUR)
         entry, segment = self._people(number, market)
         history = empty_history(self.periods, BLOCK)
         propensity = np.ones((self.periods, BLOCK))
@@ -107,7 +107,7 @@ class Simulation:
             present = period >= entry
             past = history.before(period)
             chance = behaviour.propensities(past.levels, past.returned)
-            levels = np.where(present, behaviour.decide(chance, luck.random(BLOCK)), 0)
+            levels = np.where(present, behaviour.decide(chance, rng.random(BLOCK)), 0)
             hidden[:, period] = market.hidden
             propensity[period] = chance[users, levels]
             record(history, period, levels, market.step(levels, present))

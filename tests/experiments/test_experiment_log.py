@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
-from small_world import AMOUNTS, CALENDAR
+from small_scenario import AMOUNTS, CALENDAR
 
 from bcrlsp.experiments.log import last_periods, log_transitions
 from bcrlsp.features import default_feature_set, record_of

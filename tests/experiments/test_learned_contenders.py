@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from small_world import AMOUNTS, CALENDAR, world
+from small_scenario import AMOUNTS, CALENDAR, config
 
 from bcrlsp.allocation.margin import SpendRecord, planned_spend
 from bcrlsp.errors import ConfigError
@@ -14,9 +14,9 @@ from bcrlsp.experiments import Settings, run
 from bcrlsp.experiments.contender import CONTENDERS, Recipe
 from bcrlsp.experiments.learned import budgeted
 from bcrlsp.experiments.results import Results
-from bcrlsp.experiments.rollout import play_scene
-from bcrlsp.experiments.scene import Scene
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.rollout import play_scenario
+from bcrlsp.experiments.scenario import Scenario
+from bcrlsp.experiments.scoring import Scorer
 from bcrlsp.experiments.settings import OpeSettings
 from bcrlsp.market.settings import Settings as MarketSettings
 from bcrlsp.policies import load_policy
@@ -28,11 +28,11 @@ SMALL = Settings(
     warmup=10,
     log_users=400,
     log_periods=8,
-    swing=0.0,
+    budget_variation=0.0,
     budgets=(),
     log_sizes=(300, 400),
     noises=(),
-    silences=(),
+    no_send_probabilities=(),
     contenders=("cql", "greedy"),
     swept=("cql",),
     training={"cql": {"updates": 60, "iteration": 60, "hidden": [16], "threads": 1}},
@@ -127,12 +127,12 @@ def test_a_margin_plans_within_each_periods_own_budget(
     known = np.full(14, 100.0)
     # Bonuses cost one and a half times what is expected of them.
     record = SpendRecord(known, 1.5 * known, np.ones(14))
-    workshop = SimpleNamespace(policy=lambda *_: policy, record=lambda _: record)
-    scene = Scene(world(users=2_000, swing=0.5))
+    trainer = SimpleNamespace(policy=lambda *_: policy, record=lambda _: record)
+    scenario = Scenario(config(users=2_000, budget_variation=0.5))
     contender = budgeted("", Recipe("cql", "cql"), 0.99)
-    player = contender.prepare(scene, Judge(scene), cast(Any, workshop))
-    planned = play_scene(scene, player).planned * 2_000
-    for plan, budget in zip(planned, scene.budgets * 2_000, strict=True):
+    player = contender.prepare(scenario, Scorer(scenario), cast(Any, trainer))
+    planned = play_scenario(scenario, player).planned * 2_000
+    for plan, budget in zip(planned, scenario.budgets * 2_000, strict=True):
         most = planned_spend(budget, record, AMOUNTS[-1], 0.99)
         assert most < budget / 1.5
         assert plan == pytest.approx(most, rel=0.02)

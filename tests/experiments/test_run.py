@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from small_world import AMOUNTS, CALENDAR
+from small_scenario import AMOUNTS, CALENDAR
 
 from bcrlsp.config import load_config
 from bcrlsp.errors import ConfigError
@@ -22,7 +22,7 @@ SMALL = Settings(
     budgets=(0.5, 1.0),
     log_sizes=(),
     noises=(),
-    silences=(),
+    no_send_probabilities=(),
     contenders=("constant", "exact_filter", "oracle", "random"),
     swept=("exact_filter",),
     ope=OpeSettings(

@@ -190,24 +190,24 @@ class SmallMarket:
     def returns(self, policy: Policy) -> Returns:
         best = q_values(self.chain, self.gamma, self.price).argmax(axis=1)
 
-        def learned(states: np.ndarray, hidden: np.ndarray, luck: np.random.Generator):
+        def learned(states: np.ndarray, hidden: np.ndarray, rng: np.random.Generator):
             return policy.probabilities(states, price=self.price).argmax(axis=1)
 
-        def at_random(states: np.ndarray, hidden: np.ndarray, luck: np.random.Generator):
-            return luck.integers(0, len(self.amounts), len(states))
+        def at_random(states: np.ndarray, hidden: np.ndarray, rng: np.random.Generator):
+            return rng.integers(0, len(self.amounts), len(states))
 
-        def optimal(states: np.ndarray, hidden: np.ndarray, luck: np.random.Generator):
+        def optimal(states: np.ndarray, hidden: np.ndarray, rng: np.random.Generator):
             return best[hidden]
 
         return Returns(*(self._played(decide) for decide in (learned, at_random, optimal)))
 
     def _played(self, decide: Callable[..., np.ndarray], users: int = 3_000) -> float:
-        """Discounted returns less price x cost a user, over 60 periods of the same luck."""
-        market, luck = Market(self.chain), np.random.default_rng(5)
+        """Discounted returns less price x cost a user, over 60 periods of the same rng."""
+        market, rng = Market(self.chain), np.random.default_rng(5)
         market.reset(users, 11)
         carries, total = self.features.init(users), 0.0
         for t in range(60):
-            levels = decide(self.features.features(carries, t), market.states, luck)
+            levels = decide(self.features.features(carries, t), market.states, rng)
             step = market.step(levels)
             net = step.returned.mean() - self.price * step.cost.mean()
             total += self.gamma**t * float(net)

@@ -13,14 +13,16 @@ AMOUNTS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
 
 @given(
     noise=st.floats(0, 1),
-    silence=st.floats(0, 0.97),
+    no_send_probability=st.floats(0, 0.97),
     levels=st.integers(2, 9),
     seed=st.integers(0, 99),
     periods=st.integers(0, 12),
 )
-def test_propensities_are_a_distribution(noise, silence, levels, seed, periods) -> None:
+def test_propensities_are_a_distribution(noise, no_send_probability, levels, seed, periods) -> None:
     rng = np.random.default_rng(seed)
-    behaviour = Behaviour(BehaviourSettings(noise=noise, silence=silence), levels)
+    behaviour = Behaviour(
+        BehaviourSettings(noise=noise, no_send_probability=no_send_probability), levels
+    )
     past = rng.integers(0, levels, (periods, 7))
     chance = behaviour.propensities(past, rng.random((periods, 7)) < 0.3)
     assert chance.shape == (7, levels)
@@ -57,16 +59,16 @@ def test_levels_are_drawn_as_often_as_the_propensities_say() -> None:
     assert share[chance[0] == 0].sum() == 0
 
 
-@pytest.mark.parametrize("silence", [0.05, 0.5])
-def test_about_the_asked_share_gets_nothing(silence: float) -> None:
+@pytest.mark.parametrize("no_send_probability", [0.05, 0.5])
+def test_about_the_asked_share_gets_nothing(no_send_probability: float) -> None:
     settings = Settings()
     market = Market(build_chain(settings, AMOUNTS))
     market.reset(4000, 3)
-    behaviour = Behaviour(BehaviourSettings(silence=silence), 6)
+    behaviour = Behaviour(BehaviourSettings(no_send_probability=no_send_probability), 6)
     rng = np.random.default_rng(4)
     past = play(
         market,
         lambda h: behaviour.decide(behaviour.propensities(h.levels, h.returned), rng.random(4000)),
         30,
     )
-    assert (past.levels == 0).mean() == pytest.approx(silence, abs=0.1)
+    assert (past.levels == 0).mean() == pytest.approx(no_send_probability, abs=0.1)

@@ -20,7 +20,7 @@ def response_of(structure: Structure, *classes: dict[str, float]) -> Response:
 
 
 def simulate(
-    response: Response, users: int, periods: int, seed: int, silence: float = 0.5
+    response: Response, users: int, periods: int, seed: int, no_send_probability: float = 0.5
 ) -> tuple[Histories, np.ndarray]:
     """A log of users who answer as the model says, and their classes, (u,)."""
     structure = response.structure
@@ -30,7 +30,7 @@ def simulate(
     start, kind = np.divmod(drawn, structure.classes)
     state = structure.start[start]
     levels = rng.integers(1, structure.levels, (users, periods))
-    levels = np.where(rng.random((users, periods)) < silence, 0, levels)
+    levels = np.where(rng.random((users, periods)) < no_send_probability, 0, levels)
     returned = np.zeros((users, periods), np.int8)
     for t in range(periods):
         chance = response.returns[state, levels[:, t], kind]

@@ -4,12 +4,12 @@ from typing import Any
 
 from bcrlsp.experiments.contender import CONTENDERS, Recipe
 from bcrlsp.experiments.learned import budgeted
-from bcrlsp.experiments.scene import Scene
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.scenario import Scenario
+from bcrlsp.experiments.scoring import Scorer
 
 
-def _fit(scene: Scene, judge: Judge) -> dict[str, Any]:
-    return {"options": {"budget": scene.mean_budget}}
+def _fit(scenario: Scenario, scorer: Scorer) -> dict[str, Any]:
+    return {"options": {"budget": scenario.mean_budget}}
 
 
 RECIPE = Recipe("bcrlsp", "planner", _fit)

@@ -1,17 +1,17 @@
 """The logging policy goes on: it has no budget, and its spend is its own."""
 
-from bcrlsp.experiments.contender import CONTENDERS, Contender, Workshop
+from bcrlsp.experiments.contender import CONTENDERS, Contender, PolicyTrainer
 from bcrlsp.experiments.rollout import Decision, Player, View
-from bcrlsp.experiments.scene import DECISIONS, Scene
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.scenario import DECISIONS, Scenario
+from bcrlsp.experiments.scoring import Scorer
 
 
-def _prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-    logging = scene.logging(DECISIONS)
+def _prepare(scenario: Scenario, scorer: Scorer, trainer: PolicyTrainer) -> Player:
+    logging = scenario.logging(DECISIONS)
 
     def decide(view: View) -> Decision:
         levels = logging(view.history)
-        return Decision(levels, float(scene.usual_cost[levels].sum()))
+        return Decision(levels, float(scenario.usual_cost[levels].sum()))
 
     return decide
 

@@ -8,21 +8,21 @@ program decides over worth + price * cost of the period itself.
 
 import numpy as np
 
-from bcrlsp.experiments.contender import CONTENDERS, Contender, Workshop
+from bcrlsp.experiments.contender import CONTENDERS, Contender, PolicyTrainer
 from bcrlsp.experiments.rollout import Allocator, Decision, Player, View
-from bcrlsp.experiments.scene import Scene
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.scenario import Scenario
+from bcrlsp.experiments.scoring import Scorer
 from bcrlsp.market.belief import Belief
 from bcrlsp.market.chain import Chain, Floats
 from bcrlsp.market.fluid import flat
 
 
-def _prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-    values = priced_values(scene.chain, judge.oracle.prices)
-    cost = flat(scene.chain.expected_cost)
-    belief = Belief(scene.chain, scene.world.users)
-    belief.follow(scene.past)
-    known = scene.past.periods
+def _prepare(scenario: Scenario, scorer: Scorer, trainer: PolicyTrainer) -> Player:
+    values = priced_values(scenario.chain, scorer.oracle.prices)
+    cost = flat(scenario.chain.expected_cost)
+    belief = Belief(scenario.chain, scenario.config.users)
+    belief.follow(scenario.past)
+    known = scenario.past.periods
     allocator = Allocator()
 
     def decide(view: View) -> Decision:

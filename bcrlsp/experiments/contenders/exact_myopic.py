@@ -3,15 +3,15 @@
 What a policy gains above it is owed to planning.
 """
 
-from bcrlsp.experiments.contender import CONTENDERS, Contender, Workshop
+from bcrlsp.experiments.contender import CONTENDERS, Contender, PolicyTrainer
 from bcrlsp.experiments.rollout import Allocator, Decision, Player, View
-from bcrlsp.experiments.scene import Scene
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.scenario import Scenario
+from bcrlsp.experiments.scoring import Scorer
 from bcrlsp.market.fluid import flat
 
 
-def _prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-    value, cost = flat(scene.chain.return_probability), flat(scene.chain.expected_cost)
+def _prepare(scenario: Scenario, scorer: Scorer, trainer: PolicyTrainer) -> Player:
+    value, cost = flat(scenario.chain.return_probability), flat(scenario.chain.expected_cost)
     allocator = Allocator()
 
     def decide(view: View) -> Decision:

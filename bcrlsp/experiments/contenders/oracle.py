@@ -2,21 +2,21 @@
 
 import numpy as np
 
-from bcrlsp.experiments.contender import CONTENDERS, Contender, Workshop
+from bcrlsp.experiments.contender import CONTENDERS, Contender, PolicyTrainer
 from bcrlsp.experiments.rollout import Decision, Player, View
-from bcrlsp.experiments.scene import Scene
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.scenario import Scenario
+from bcrlsp.experiments.scoring import Scorer
 from bcrlsp.market.fluid import flat
 
 
-def _prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-    plan = judge.oracle.policy
-    cost = flat(scene.chain.expected_cost)
+def _prepare(scenario: Scenario, scorer: Scorer, trainer: PolicyTrainer) -> Player:
+    plan = scorer.oracle.policy
+    cost = flat(scenario.chain.expected_cost)
 
     def decide(view: View) -> Decision:
         edges = np.cumsum(plan[view.period][view.hidden], axis=1)
-        luck = view.luck.random((view.users, 1)) * edges[:, -1:]
-        levels = (luck >= edges).sum(axis=1)
+        draws = view.rng.random((view.users, 1)) * edges[:, -1:]
+        levels = (draws >= edges).sum(axis=1)
         return Decision(levels, float(cost[view.hidden, levels].sum()))
 
     return decide

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from bcrlsp.experiments.contender import CONTENDERS, Contender, Workshop
+from bcrlsp.experiments.contender import CONTENDERS, Contender, PolicyTrainer
 from bcrlsp.experiments.rollout import Decision, Player, View
-from bcrlsp.experiments.scene import Scene
-from bcrlsp.experiments.scoring import Judge
+from bcrlsp.experiments.scenario import Scenario
+from bcrlsp.experiments.scoring import Scorer
 
 
-def _prepare(scene: Scene, judge: Judge, workshop: Workshop) -> Player:
-    cost = scene.usual_cost
+def _prepare(scenario: Scenario, scorer: Scorer, trainer: PolicyTrainer) -> Player:
+    cost = scenario.usual_cost
 
     def decide(view: View) -> Decision:
-        levels = view.luck.integers(1, len(cost), view.users)
-        order = view.luck.permutation(view.users)
+        levels = view.rng.integers(1, len(cost), view.users)
+        order = view.rng.permutation(view.users)
         spent = np.cumsum(cost[levels[order]])
         levels[order[spent > view.limit]] = 0
         return Decision(levels, float(cost[levels].sum()))

@@ -28,14 +28,14 @@ def stream(seed: int, purpose: int, *more: int) -> np.random.Generator:
 
 
 @dataclass(frozen=True)
-class World:
-    """One situation in which policies are compared; equal worlds give equal results.
+class ScenarioConfig:
+    """One situation in which policies are compared; equal configs give equal results.
 
     market, amounts, calendar: the simulated market, face values (a,), its grid of periods.
     users: on whom policies are played. warmup, periods: periods before and during the comparison.
-    budget: money a period as a share of the logged spend. swing: 0 for the same budget in every
-    period, else the share by which it strays from its mean, anew each period.
-    seed: of the users, their luck and the budgets.
+    budget: money a period as a share of the logged spend. budget_variation: 0 for the same budget
+    in every period, else the share by which it strays from its mean, anew each period.
+    seed: of the users, their random draws and the budgets.
     """
 
     market: MarketSettings
@@ -45,7 +45,7 @@ class World:
     warmup: int
     periods: int
     budget: float
-    swing: float
+    budget_variation: float
     seed: int
 
     @property
@@ -55,7 +55,7 @@ class World:
             **self.budget_key,
             "calendar": [self.calendar.origin.isoformat(), self.calendar.length.total_seconds()],
             "periods": self.periods,
-            "swing": self.swing,
+            "budget_variation": self.budget_variation,
         }
 
     @property
@@ -71,34 +71,35 @@ class World:
         }
 
 
-class Scene:
-    """A world at the start of its first decision.
+class Scenario:
+    """A scenario at the start of its first decision.
 
-    world: the situation. Raises ConfigError where the logging policy spends nothing, so that no
+    config: the situation. Raises ConfigError where the logging policy spends nothing, so that no
     budget follows from it.
     """
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.chain: Chain = build_chain(world.market, world.amounts)
-        self.feature_set: FeatureSet = default_feature_set(world.amounts, world.calendar)
-        self._behaviour = Behaviour(world.market.behaviour, self.chain.levels)
+    def __init__(self, config: ScenarioConfig) -> None:
+        self.config = config
+        self.chain: Chain = build_chain(config.market, config.amounts)
+        self.feature_set: FeatureSet = default_feature_set(config.amounts, config.calendar)
+        self._behaviour = Behaviour(config.market.behaviour, self.chain.levels)
         self._market = Market(self.chain)
-        self._market.reset(world.users, stream(world.seed, MARKET))
-        self.past: History = play(self._market, self.logging(LOGGING), world.warmup)
-        if world.warmup and not self.logged_spend > 0:
+        self._market.reset(config.users, stream(config.seed, MARKET))
+        self.past: History = play(self._market, self.logging(LOGGING), config.warmup)
+        if config.warmup and not self.logged_spend > 0:
             raise ConfigError(
                 "the logging policy spends nothing in the warm-up; the experiment's budgets are "
-                "shares of the logged spend: lower behaviour.silence or raise experiment.warmup"
+                "shares of the logged spend: lower behaviour.no_send_probability or raise "
+                "experiment.warmup"
             )
 
     def market(self) -> Market:
-        """The market as it is now; every call gives one of its own, with the same luck ahead."""
+        """The market as it is now; every call gives a copy, with the same random draws ahead."""
         return copy.deepcopy(self._market)
 
     def logging(self, purpose: int) -> "Logging":
         """The logging policy, with random numbers of its own."""
-        return Logging(self._behaviour, stream(self.world.seed, purpose))
+        return Logging(self._behaviour, stream(self.config.seed, purpose))
 
     @cached_property
     def initial(self) -> Floats:
@@ -109,7 +110,7 @@ class Scene:
     @property
     def logged_spend(self) -> float:
         """Money a user and period that the logging policy spent of late."""
-        return float(self.past.spend[-_RECENT:].mean()) if self.world.warmup else 1.0
+        return float(self.past.spend[-_RECENT:].mean()) if self.config.warmup else 1.0
 
     @cached_property
     def usual_cost(self) -> Floats:
@@ -122,20 +123,22 @@ class Scene:
     @cached_property
     def budgets(self) -> Floats:
         """Array (periods,), money a user in each period."""
-        world = self.world
-        strays = stream(world.seed, BUDGET).uniform(-1, 1, world.periods) * world.swing
+        config = self.config
+        strays = (
+            stream(config.seed, BUDGET).uniform(-1, 1, config.periods) * config.budget_variation
+        )
         shares = 1 + strays
         return np.asarray(self.mean_budget * shares / shares.mean())
 
     @property
     def mean_budget(self) -> float:
-        """Mean of `budgets`: it depends on `World.budget_key` alone."""
-        return self.world.budget * self.logged_spend
+        """Mean of `budgets`: it depends on `ScenarioConfig.budget_key` alone."""
+        return self.config.budget * self.logged_spend
 
     @cached_property
     def carry(self) -> Carry:
         """What the features remember of the warm-up, for each user."""
-        carry = self.feature_set.init(self.world.users)
+        carry = self.feature_set.init(self.config.users)
         for levels, returned in zip(self.past.levels, self.past.returned, strict=True):
             carry = self.feature_set.update(carry, seen(levels, returned))
         return carry
@@ -144,14 +147,14 @@ class Scene:
 class Logging:
     """The logging policy as one that can be played."""
 
-    def __init__(self, behaviour: Behaviour, luck: np.random.Generator) -> None:
+    def __init__(self, behaviour: Behaviour, rng: np.random.Generator) -> None:
         self._behaviour = behaviour
-        self._luck = luck
+        self._rng = rng
 
     def __call__(self, history: History) -> Ints:
         """Levels for the period after a history, array (n,)."""
         chance = self._behaviour.propensities(history.levels, history.returned)
-        return self._behaviour.decide(chance, self._luck.random(len(chance)))
+        return self._behaviour.decide(chance, self._rng.random(len(chance)))
 
 
 def seen(levels: Ints, returned: np.ndarray, known: np.ndarray | None = None) -> Records:

@@ -1,8 +1,8 @@
-"""A small world for the tests of this folder."""
+"""A small config for the tests of this folder."""
 
 from datetime import UTC, datetime, timedelta
 
-from bcrlsp.experiments.scene import World
+from bcrlsp.experiments.scenario import ScenarioConfig
 from bcrlsp.market.settings import Settings as MarketSettings
 from bcrlsp.periods import Calendar
 
@@ -10,7 +10,7 @@ AMOUNTS = (0.0, 1.0, 3.0)
 CALENDAR = Calendar(datetime(2025, 1, 6, tzinfo=UTC), timedelta(days=1))
 
 
-def world(**changes: object) -> World:
+def config(**changes: object) -> ScenarioConfig:
     settings: dict[str, object] = {
         "market": MarketSettings(),
         "amounts": AMOUNTS,
@@ -19,7 +19,7 @@ def world(**changes: object) -> World:
         "warmup": 20,
         "periods": 6,
         "budget": 1.0,
-        "swing": 0.0,
+        "budget_variation": 0.0,
         "seed": 3,
     }
-    return World(**{**settings, **changes})
+    return ScenarioConfig(**{**settings, **changes})
