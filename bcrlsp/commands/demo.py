@@ -8,11 +8,20 @@ from bcrlsp.commands.allocate import allocate_period
 from bcrlsp.commands.base import Context, Outcome, command
 from bcrlsp.commands.evaluate import evaluate
 from bcrlsp.commands.ingest import ingest_source
+from bcrlsp.commands.policies import find_policy
 from bcrlsp.commands.report import report
 from bcrlsp.commands.simulate import simulate
 from bcrlsp.commands.train import train_policy
 from bcrlsp.commands.trajectories import trajectories
 from bcrlsp.errors import DataError
+from bcrlsp.experiments.learned import player
+from bcrlsp.experiments.rollout import play_scenario
+from bcrlsp.experiments.scenario import Scenario, ScenarioConfig
+from bcrlsp.experiments.scoring import Scorer
+from bcrlsp.policies import load_policy
+
+# Of the score of a policy that was played: what else was possible at the same spend.
+_REFERENCES = {"nothing": "nothing sent", "constant": "best constant mix", "bound": "at most"}
 
 
 @command("demo")
@@ -42,7 +51,36 @@ def demo(context: Context) -> Outcome:
         context, period=named(last + 1), budget=judged["budget"], policy=trained["policy_id"]
     ).data
     page = report(context, period=named(last + 1)).data
-    return _summary(context, {"built": built, "judged": judged, "chosen": chosen, **page})
+    found = {"built": built, "judged": judged, "chosen": chosen, **page}
+    if settings.source == "simulated":
+        found["realised"] = _realised(context, trained["policy_id"], split - first)
+    return _summary(context, found)
+
+
+def _realised(context: Context, policy_id: str, warmup: int) -> dict[str, float]:
+    """What the policy brings when it is played on the simulated market itself.
+
+    warmup: periods under the logging policy before it, as many as it was trained on. It is then
+    played for as many periods as it was evaluated on, at the spend of the log.
+    """
+    config = context.config
+    scenario = Scenario(
+        ScenarioConfig(
+            market=config.market,
+            amounts=config.amounts,
+            calendar=context.calendar,
+            users=config.demo.users,
+            warmup=warmup,
+            periods=config.demo.held_out,
+            budget=1.0,
+            budget_variation=0.0,
+            seed=config.seed,
+        )
+    )
+    policy = load_policy(find_policy(context, policy_id, None).uri)
+    with context.stage("Playing the policy on the market, whose law is known"):
+        score = Scorer(scenario).score(play_scenario(scenario, player(policy)))
+    return {name: getattr(score, name) for name in ("retention", "spend", *_REFERENCES)}
 
 
 def _logged(context: Context) -> tuple[int, int]:
@@ -51,6 +89,18 @@ def _logged(context: Context) -> tuple[int, int]:
     if found is None or found[0] is None:
         raise DataError("the table bonuses is empty: there is nothing to learn from")
     return context.calendar.index(found[0]), context.calendar.index(found[1])
+
+
+def _truth(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Lines on what the policy really brought, where the market's law is known."""
+    if "realised" not in found:
+        return []
+    realised = found["realised"]
+    others = ", ".join(f"{text} {realised[name]:.2%}" for name, text in _REFERENCES.items())
+    return [
+        ("retention a period, new policy, played", f"{realised['retention']:.2%} ({others})"),
+        ("spend a user and period, new policy, played", f"{realised['spend']:.4f}"),
+    ]
 
 
 def _summary(context: Context, found: dict[str, Any]) -> Outcome:
@@ -78,6 +128,7 @@ def _summary(context: Context, found: dict[str, Any]) -> Outcome:
         (f"retention a period, new policy ({new})", rate("retention", new, ".2%")),
         ("spend a user and period, logged policy", rate("cost", "on-policy", ".4f")),
         (f"spend a user and period, new policy ({new})", rate("cost", new, ".4f")),
+        *_truth(found),
         ("period that is allocated", chosen["period"]),
         *(
             (f"budget {name}", f"{chosen['spend'][name]:,.2f} of {limit:,.2f} spent at most")

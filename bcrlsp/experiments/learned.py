@@ -1,5 +1,7 @@
 """Players that follow a trained policy, as the product scores and allocates."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bcrlsp.allocation.margin import planned_spend
@@ -7,6 +9,7 @@ from bcrlsp.experiments.contender import Contender, PolicyTrainer, Recipe
 from bcrlsp.experiments.rollout import Allocator, Decision, Player, View
 from bcrlsp.experiments.scenario import Scenario
 from bcrlsp.experiments.scoring import Scorer
+from bcrlsp.policies import Policy
 
 
 def budgeted(title: str, recipe: Recipe, confidence: float | None = None) -> Contender:
@@ -17,24 +20,34 @@ def budgeted(title: str, recipe: Recipe, confidence: float | None = None) -> Con
     """
 
     def prepare(scenario: Scenario, scorer: Scorer, trainer: PolicyTrainer) -> Player:
-        policy, allocator = trainer.policy(recipe, scenario, scorer), Allocator()
-        record = None if confidence is None else trainer.record(policy)
+        policy = trainer.policy(recipe, scenario, scorer)
+        if confidence is None:
+            return player(policy)
+        record = trainer.record(policy)
 
         def limit(view: View) -> float:
-            if record is None or confidence is None:
-                return view.limit
             return planned_spend(view.budget, record, float(policy.amounts.max()), confidence)
 
-        def decide(view: View) -> Decision:
-            states = view.states
-            value, cost = policy.evaluate(states)
-            supported = policy.supported(states)
-            allowed = None if supported.all() else supported
-            return allocator.decide(value, cost, limit(view), allowed)
-
-        return decide
+        return player(policy, limit)
 
     return Contender(title, "events", prepare, recipe)
+
+
+def player(policy: Policy, limit: Callable[[View], float] = lambda view: view.limit) -> Player:
+    """Plays a policy's values and costs through the budget program of each period.
+
+    limit: money that the program may plan to spend in a period.
+    """
+    allocator = Allocator()
+
+    def decide(view: View) -> Decision:
+        states = view.states
+        value, cost = policy.evaluate(states)
+        supported = policy.supported(states)
+        allowed = None if supported.all() else supported
+        return allocator.decide(value, cost, limit(view), allowed)
+
+    return decide
 
 
 def unbudgeted(title: str, recipe: Recipe) -> Contender:
