@@ -10,11 +10,20 @@ from bcrlsp.policies.store import load_policy
 
 
 class PolicyModel(PythonModel):  # type: ignore[misc]
-    """Wraps the saved policy that the model's artefact `policy` is."""
+    """Wraps the saved policy that the model's artefact `policy` is.
+
+    digest: the one that the policy must have.
+    """
+
+    # For models that an older version logged: they were saved without one.
+    _digest: str | None = None
+
+    def __init__(self, digest: str | None = None) -> None:
+        self._digest = digest
 
     def load_context(self, context: Any) -> None:
         """Loads the policy once."""
-        self._policy = load_policy(context.artifacts["policy"])
+        self._policy = load_policy(context.artifacts["policy"], self._digest)
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -6,12 +6,13 @@ which each head reads its own columns. Training builds the same network from the
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bcrlsp.errors import ConfigError
 from bcrlsp.policies.heads import HEADS
 
 FloatArray = NDArray[np.float32]
@@ -23,15 +24,25 @@ _ROWS = 16_384
 class HeadSpec(BaseModel):
     """One head: what it is called, how it reads its raw outputs, and over which levels."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: str = Field(description="what the head estimates: q, cost, behaviour, v")
+    name: str = Field(min_length=1, description="what the head estimates: q, cost, behaviour, v")
     kind: str = Field("plain", description="an entry of the registry of heads")
-    amounts: tuple[float, ...] = Field(description="face value of each level that it tells of")
+    amounts: tuple[float, ...] = Field(
+        min_length=1, description="face value of each level that it tells of"
+    )
     members: int = Field(1, ge=1, description="heads of this kind whose mean is the value")
     pessimism: float = Field(
         0.0, ge=0, description="standard deviations over the members taken off their mean"
     )
+
+    @model_validator(mode="after")
+    def _known(self) -> "HeadSpec":
+        try:
+            HEADS.get(self.kind)
+        except ConfigError as mistake:
+            raise ValueError(str(mistake)) from None
+        return self
 
     @cached_property
     def width(self) -> int:
@@ -62,8 +73,17 @@ class NetworkSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     inputs: int = Field(ge=1, description="width of a state")
-    hidden: tuple[int, ...] = Field(description="widths of the hidden layers, in order")
-    heads: tuple[HeadSpec, ...]
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        description="widths of the hidden layers, in order"
+    )
+    heads: tuple[HeadSpec, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "NetworkSpec":
+        names = [head.name for head in self.heads]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two heads of one name: {', '.join(names)}")
+        return self
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -116,7 +136,9 @@ class Network:
         spec = self.spec
         found = [np.empty((len(states), len(spec.head(n).amounts)), np.float32) for n in names]
         for start in range(0, len(states), _ROWS):
-            raw = self._raw(states[start : start + _ROWS])
+            # An overflow is the caller's to tell: the values are then not finite.
+            with np.errstate(over="ignore", invalid="ignore"):
+                raw = self._raw(states[start : start + _ROWS])
             for name, values in zip(names, found, strict=True):
                 part = spec.head(name).read(raw[:, spec.columns[name]], np)
                 values[start : start + _ROWS] = part

@@ -3,13 +3,14 @@
 NumPy only: a Spark worker that scores users loads neither torch nor Ray.
 """
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bcrlsp.errors import DataError
+from bcrlsp.policies.chances import both, softmax, uniform
 from bcrlsp.policies.network import FloatArray, Network, NetworkSpec
 
 Rule = Literal["greedy", "softmax", "behaviour"]
@@ -20,14 +21,19 @@ VALUE, COST, BEHAVIOUR, COST_AHEAD = "q", "cost", "behaviour", "cost_ahead"
 class Manifest(BaseModel):
     """What is said of a policy beside its weights; policy.json of a saved policy."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     format: Literal[1] = 1
-    policy_id: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-    algorithm: str
-    amounts: tuple[float, ...] = Field(description="face value of each level; level 0 is 0")
-    feature_names: tuple[str, ...] = Field(description="what each column of a state is")
-    feature_set: str = Field(description="hash of the features' declaration")
+    # Also the name of the policy's folder: never one that leads out of it.
+    policy_id: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$", max_length=200)
+    algorithm: str = Field(min_length=1)
+    amounts: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        min_length=2, description="face value of each level, money; level 0 is 0"
+    )
+    feature_names: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        min_length=1, description="what each column of a state is; each its own name"
+    )
+    feature_set: str = Field(min_length=1, description="hash of the features' declaration")
     gamma: float = Field(ge=0, le=1, description="discount a period that the values are of")
     price: float = Field(
         0.0,
@@ -52,6 +58,11 @@ class Manifest(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> "Manifest":
+        if self.amounts[0] != 0:
+            raise ValueError(f"level 0 has the amount {self.amounts[0]:g}; allowed: 0")
+        twice = {name for name in self.feature_names if self.feature_names.count(name) > 1}
+        if twice:
+            raise ValueError(f"two features are named {min(twice)}; allowed: a name each")
         if len(self.feature_names) + (self.largest_price > 0) != self.network.inputs:
             raise ValueError(
                 f"{len(self.feature_names)} feature names for {self.network.inputs} inputs"
@@ -60,11 +71,18 @@ class Manifest(BaseModel):
         if not {VALUE, COST} <= set(names):
             raise ValueError(f"the network needs the heads q and cost; it has {', '.join(names)}")
         for name in (VALUE, COST, BEHAVIOUR, COST_AHEAD):
-            if name in names and len(self.network.head(name).amounts) != len(self.amounts):
-                raise ValueError(f"the head {name} is not of {len(self.amounts)} levels")
+            if name in names and self.network.head(name).amounts != self.amounts:
+                raise ValueError(
+                    f"the head {name} is of the amounts {_told(self.network.head(name).amounts)} "
+                    f"and the policy of {_told(self.amounts)}; allowed: the same"
+                )
         if self.support and BEHAVIOUR not in names:
             raise ValueError("support needs a behaviour head")
         return self
+
+
+def _told(amounts: tuple[float, ...]) -> str:
+    return ", ".join(f"{amount:g}" for amount in amounts)
 
 
 class Policy:
@@ -72,11 +90,13 @@ class Policy:
 
     manifest: what the policy is.
     network: its weights, with the shape that the manifest states.
+    digest: SHA-256 of manifest and weights as they are saved; empty: never saved.
     """
 
-    def __init__(self, manifest: Manifest, network: Network) -> None:
+    def __init__(self, manifest: Manifest, network: Network, digest: str = "") -> None:
         self.manifest = manifest
         self.network = network
+        self.digest = digest
 
     @property
     def policy_id(self) -> str:
@@ -135,12 +155,19 @@ class Policy:
     def evaluate(
         self, states: FloatArray, price: float = 0.0
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """`q_values` and `costs` in one forward pass; level 0 costs exactly nothing."""
+        """`q_values` and `costs` in one forward pass; level 0 costs exactly nothing.
+
+        Raises DataError as `q_values`, and where the network's own answer is not finite.
+        """
+        if not 0 <= price < np.inf:
+            raise DataError(f"price {price} of money; allowed: a number of at least 0")
         value, cost = self.network.heads(self._inputs(states, price), (VALUE, COST))
         net_of = min(price, self.largest_price) if self.largest_price else self.manifest.price
         costs = np.maximum(cost.astype(np.float64) * self.manifest.cost_unit, 0.0)
         costs[:, self.amounts == 0] = 0.0
-        return value.astype(np.float64) + net_of * costs, costs
+        values = value.astype(np.float64) + net_of * costs
+        self._finite(values + costs)
+        return values, costs
 
     @property
     def has_discounted_costs(self) -> bool:
@@ -159,6 +186,7 @@ class Policy:
                 "training.discounted_cost=true, or allocate with cost face or expected"
             )
         (ahead,) = self.network.heads(self._inputs(states, price), (COST_AHEAD,))
+        self._finite(ahead)
         return np.maximum(ahead.astype(np.float64) * self.manifest.cost_unit, 0.0)
 
     def behaviour(self, states: FloatArray) -> NDArray[np.float64]:
@@ -171,7 +199,9 @@ class Policy:
                 f"policy {self.policy_id} ({self.algorithm}) has not learned the logging policy; "
                 "train with the algorithm bc or bcq"
             )
-        return _softmax(self.network.heads(self._inputs(states, 0.0), (BEHAVIOUR,))[0])
+        (scores,) = self.network.heads(self._inputs(states, 0.0), (BEHAVIOUR,))
+        self._finite(scores)
+        return softmax(scores)
 
     def supported(self, states: FloatArray) -> NDArray[np.bool_]:
         """Levels that the log supports in each state: bool (n, a); each row has at least one.
@@ -206,17 +236,17 @@ class Policy:
             raise DataError(f"temperature {temperature}; allowed: above 0")
         may = self.supported(states)
         if allowed is not None:
-            may = _both(may, np.asarray(allowed, bool))
+            may = both(may, np.asarray(allowed, bool))
         if rule == "behaviour":
             chances = np.where(may, self.behaviour(states), 0.0)
             total = chances.sum(axis=1, keepdims=True)
-            return np.where(total > 0, chances / np.where(total > 0, total, 1.0), _uniform(may))
+            return np.where(total > 0, chances / np.where(total > 0, total, 1.0), uniform(may))
         values, costs = self.evaluate(states, price)
         scores = np.where(may, values - price * costs, -np.inf)
         if rule == "greedy":
             return np.asarray(np.eye(self.levels)[scores.argmax(axis=1)])
         if rule == "softmax":
-            return _softmax(scores / temperature)
+            return softmax(scores / temperature)
         raise DataError(f"unknown rule {rule!r}; allowed: greedy, softmax, behaviour")
 
     def _inputs(self, states: FloatArray, price: float) -> FloatArray:
@@ -229,6 +259,16 @@ class Policy:
             return states
         column = np.full((len(states), 1), min(price, self.largest_price), np.float32)
         return np.hstack([states, column])
+
+    def _finite(self, answers: NDArray[np.floating[Any]]) -> None:
+        """DataError unless all answers (n, a) are finite: an overflow is no value."""
+        good = np.isfinite(answers)
+        if not good.all():
+            row, level = np.argwhere(~good)[0]
+            raise DataError(
+                f"policy {self.policy_id} gives level {level} no finite value in row {row} of the "
+                "states: they are far from what it was trained on; look for extreme features"
+            )
 
     def _checked(self, states: FloatArray) -> FloatArray:
         states = np.asarray(states, np.float32)
@@ -244,24 +284,3 @@ class Policy:
                 "the states; allowed: finite numbers"
             )
         return states
-
-
-def _both(supported: NDArray[np.bool_], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Levels that are both; where none is, the allowed ones: a mask binds, support advises."""
-    if allowed.shape != supported.shape:
-        raise DataError(f"allowed levels of shape {allowed.shape}; allowed: {supported.shape}")
-    empty = ~allowed.any(axis=1)
-    if empty.any():
-        raise DataError(f"row {int(empty.argmax())} allows no level; allow at least level 0")
-    both = supported & allowed
-    return np.where(both.any(axis=1, keepdims=True), both, allowed)
-
-
-def _uniform(may: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return np.asarray(may / may.sum(axis=1, keepdims=True), np.float64)
-
-
-def _softmax(scores: NDArray[np.float64] | FloatArray) -> NDArray[np.float64]:
-    scores = scores.astype(np.float64)
-    chances = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(chances / chances.sum(axis=1, keepdims=True))

@@ -21,7 +21,14 @@ from bcrlsp.policies.store import absolute_uri, load_policy
 Cost = Literal["face", "expected", "discounted"]
 
 
-def score(states: DataFrame, uri: str, *, cost: Cost = "face", price: float = 0.0) -> DataFrame:
+def score(
+    states: DataFrame,
+    uri: str,
+    *,
+    cost: Cost = "face",
+    price: float = 0.0,
+    digest: str | None = None,
+) -> DataFrame:
     """`states` with the columns value, cost (array<double>, one entry a level) and allowed.
 
     states: user_id, state array<float>, and any other columns, which are kept. Where it has
@@ -31,13 +38,15 @@ def score(states: DataFrame, uri: str, *, cost: Cost = "face", price: float = 0.
     cost: "face" is the bonus's amount (never less than what is spent on it), "expected" the
         policy's expected cost in the period, "discounted" its expected cost from now on.
     price: of money in later periods, for a policy that has learned every price (`largest_price`).
-    Raises DataError for a column that is missing or taken, and, when the plan runs, for states of
-    another width or feature set, or that are null or not finite.
+    digest: the one that the policy must have; None: the one that it has now. Each worker's policy
+        is held against it, so that all users are scored by one policy.
+    Raises DataError for a policy that is not the expected one, for a column that is missing or
+    taken, and, when the plan runs, for states of another width or feature set, or that are null or not finite.
     """
     if cost not in get_args(Cost):
         raise DataError(f"cost {cost!r}; allowed: {', '.join(get_args(Cost))}")
     uri = absolute_uri(uri)
-    policy = load_policy(uri)
+    policy = load_policy(uri, digest)
     if cost == "discounted":
         policy.discounted_costs(np.zeros((0, len(policy.feature_names)), np.float32))
     for column in ("user_id", "state"):
@@ -52,7 +61,7 @@ def score(states: DataFrame, uri: str, *, cost: Cost = "face", price: float = 0.
         StructField("cost", ArrayType(DoubleType(), False), False),
         StructField("allowed", ArrayType(BooleanType(), False), False),
     ]
-    return states.mapInArrow(_scorer(uri, cost, price), StructType([*kept, *added]))
+    return states.mapInArrow(_scorer(uri, policy.digest, cost, price), StructType([*kept, *added]))
 
 
 def score_batch(
@@ -94,10 +103,10 @@ def valued(
 
 
 def _scorer(
-    uri: str, cost: Cost, price: float
+    uri: str, digest: str, cost: Cost, price: float
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        policy = _loaded(uri)
+        policy = _loaded(uri, digest)
         for batch in batches:
             yield score_batch(batch, policy, cost, price)
 
@@ -105,8 +114,8 @@ def _scorer(
 
 
 @lru_cache(maxsize=4)
-def _loaded(uri: str) -> Policy:
-    return load_policy(uri)
+def _loaded(uri: str, digest: str) -> Policy:
+    return load_policy(uri, digest)
 
 
 def _matrix(batch: pa.RecordBatch, policy: Policy) -> NDArray[Any]:

@@ -1,6 +1,5 @@
 """Policies: values by hand, rules, masks, and the saved format."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -151,40 +150,6 @@ def test_saving_again_changes_nothing_and_another_policy_is_refused(tmp_path: Pa
     with pytest.raises(DataError, match=r"is not policy test-1"):
         save_policy(make(1), uri)
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def swap_hidden(path: Path) -> None:
-    fields = json.loads(path.read_text())
-    fields["network"]["hidden"] = [9, 6]
-    path.write_text(json.dumps(fields))
-
-
-def add_field(path: Path) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
-
-
-@pytest.mark.parametrize(
-    ("name", "spoil", "message"),
-    [
-        ("weights.npz", truncate, "truncated"),
-        ("policy.json", truncate, "is no policy of this format"),
-        ("policy.json", swap_hidden, r"layers\.0\.weight is \(8, 4\); allowed: \(9, 4\)"),
-        ("policy.json", add_field, "format"),
-        ("policy.json", lambda path: path.write_text("[]"), "is no policy of this format"),
-        ("weights.npz", lambda path: path.unlink(), "there is no policy at"),
-        ("policy.json", lambda path: path.unlink(), "there is no policy at"),
-    ],
-)
-def test_a_spoiled_folder_is_one_clear_line(tmp_path: Path, name: str, spoil, message) -> None:
-    uri = save_policy(make(), str(tmp_path / "p"))
-    spoil(Path(uri) / name)
-    with pytest.raises(DataError, match=message) as caught:
-        load_policy(uri)
-    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_filesystem_is_one_clear_line() -> None:
