@@ -5,12 +5,14 @@
 
 import json
 import math
+import re
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import click
+from pyspark.errors import PySparkException
 
 from bcrlsp import __version__
 from bcrlsp.commands.base import COMMANDS, Outcome
@@ -19,6 +21,8 @@ from bcrlsp.extras import missing_dependency
 
 _USER_MISTAKE = 2
 _FAILURE = 1
+
+_MISTAKE = re.compile(r"^bcrlsp\.errors\.(?:User|Config|Data)Error: (.+)$", re.MULTILINE)
 
 
 class _Group(click.Group):
@@ -70,12 +74,23 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("bcrlsp: interrupted; run the same command again to go on", err=True)
         return _FAILURE
-    except Exception:
+    except Exception as error:
+        found = _of_a_worker(error)
+        if found is not None:
+            return _told(found)
         traceback.print_exc()
         return _FAILURE
     if isinstance(answer, tuple):
         _show(*answer)
     return 0
+
+
+def _of_a_worker(error: Exception) -> str | None:
+    """The user's mistake that a Spark worker found: its one line, out of Spark's own report."""
+    if not isinstance(error, PySparkException):
+        return None
+    found = _MISTAKE.search(str(error))
+    return None if found is None else found[1]
 
 
 def main() -> None:

@@ -24,3 +24,7 @@ class DataError(UserError):
 
 class ConflictError(BcrlspError):
     """Another writer changed the table first; nothing was written, and running again is safe."""
+
+
+class UnsoundAllocationError(BcrlspError):
+    """Decisions are not what their certificate says; a defect of ours, and nothing was written."""

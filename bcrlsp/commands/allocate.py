@@ -5,11 +5,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from click import FloatRange
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.allocation import Allocation, Budget, allocate
@@ -19,11 +18,10 @@ from bcrlsp.commands.budgets import needed_budgets
 from bcrlsp.commands.holding_back import hold_back
 from bcrlsp.commands.policies import Trained, find_policy
 from bcrlsp.commands.pricing import settle
-from bcrlsp.commands.rows import as_rows
-from bcrlsp.policies import load_policy
+from bcrlsp.decisions import Record, audit, certified_run, commit, runs_of
 from bcrlsp.policies.scoring import score
 from bcrlsp.tables import EVENT_TABLES
-from bcrlsp.trajectories import states_at
+from bcrlsp.trajectories import states_at, users_at
 from bcrlsp.trajectories.windows import condition
 
 
@@ -56,6 +54,7 @@ class Plan:
 
     period: number of the period. budgets: with the limits that the LP keeps, less any margin;
     limits: those that were asked for, by name. versions: of the event tables. run_id: digest of it.
+    seen: the runs that the period's decisions are of so far.
     """
 
     period: int
@@ -64,17 +63,20 @@ class Plan:
     limits: Mapping[str, float]
     versions: Mapping[str, int]
     run_id: str
+    seen: frozenset[str]
 
 
 def plan(context: Context, period: int, budget: float | None, policy: str | None) -> Plan:
     """What an allocation of the period would follow from now; UserError where it cannot be."""
     asked = needed_budgets(context, budget)
+    # First of all: who decides the period from here on is told apart from what was there.
+    seen = runs_of(context.lake, context.calendar, period)
     trained = find_policy(context, policy, context.calendar.period(period))
     budgets = hold_back(context, asked, trained, period)
     versions = {name: context.lake.version(name) for name in EVENT_TABLES}
     run_id = _run_id(context, period, trained, budgets, versions)
     limits = {each.name: each.limit for each in asked}
-    return Plan(period, trained, budgets, limits, versions, run_id)
+    return Plan(period, trained, budgets, limits, versions, run_id, seen)
 
 
 def check(
@@ -87,23 +89,8 @@ def check(
 
 
 def is_done(context: Context, planned: Plan) -> bool:
-    """Whether the tables hold this very allocation, whole: the certificate is written last."""
-    certified = _certified(context, planned.period)
-    if not certified or certified[0]["run_id"] != planned.run_id:
-        return False
-    start = context.calendar.start(planned.period)
-    others = (F.col("period_start") == F.lit(start)) & (F.col("run_id") != planned.run_id)
-    # A later run that was cut short has left decisions and no certificate.
-    return context.lake.read("allocations").where(others).isEmpty()
-
-
-def _certified(context: Context, period: int) -> list[Row]:
-    """Runs with a certificate of the period, the newest first: run_id, created_ts."""
-    if not context.lake.exists("certificates"):
-        return []
-    same = F.col("period_start") == F.lit(context.calendar.start(period))
-    held = context.lake.read("certificates").where(same).select("run_id", "created_ts")
-    return held.orderBy(F.desc("created_ts")).collect()
+    """Whether the tables hold this very allocation, whole."""
+    return certified_run(context.lake, context.calendar, planned.period) == planned.run_id
 
 
 def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> Outcome:
@@ -113,19 +100,24 @@ def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> 
     """
     settings = context.config.allocation
     states = states_at(
-        context.lake, context.config.trajectories, context.feature_set, planned.period
+        context.lake,
+        context.config.trajectories,
+        context.feature_set,
+        planned.period,
+        versions=planned.versions,
     ).select("user_id", "segment", "feature_set", "state")
-    uri = planned.trained.uri
+    trained = planned.trained
 
     def scores(price: float) -> DataFrame:
-        return score(states, uri, cost=settings.cost, price=price).drop("state", "feature_set")
+        scored = score(states, trained.uri, cost=settings.cost, price=price, digest=trained.digest)
+        return scored.drop("state", "feature_set")
 
     def solve(scored: DataFrame) -> Allocation:
         return allocate(scored, planned.budgets, groups="segment", settings=settings.search)
 
     name = f"{context.calendar.start(planned.period):%Y-%m-%dT%H:%M}"
     with context.stage(f"Scoring users and solving the budget LP of {name}"):
-        largest = load_policy(uri).largest_price
+        largest = trained.policy.largest_price
         money = [each.name for each in planned.budgets if each.measure == "cost"]
         settled = settle(scores, solve, largest, money)
     allocation = settled.allocation
@@ -154,30 +146,35 @@ def _with_others(
 
 
 def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
-    """Writes decisions, frontier, then the certificate: its run id is that of whole decisions."""
+    """Adds the decisions up once more, and writes them with their certificate."""
     lake, calendar, found = context.lake, context.calendar, allocation.certificate
-    index = planned.period
+    index, amounts = planned.period, context.config.amounts
     key = {"period": calendar.period(index), "period_start": calendar.start(index)}
-    where = condition(calendar, index, index + 1)
-    lake.replace("allocations", _decisions(context, allocation, key, planned), where)
-    points = _frontier(allocation, planned)
-    rows = [{**key, "run_id": planned.run_id, **point} for point in points]
-    lake.replace("frontiers", as_rows(context.spark, "frontiers", rows), where)
-    # Certificates of earlier runs stay; the newest is that of the decisions.
-    newest = _certified(context, index)[:1]
-    again = bool(newest) and newest[0]["run_id"] == planned.run_id
+    decided = _decisions(context, allocation, key, planned)
+    spend = audit(
+        decided,
+        users_at(lake, context.config.trajectories, calendar, index, planned.versions),
+        planned.budgets,
+        amounts=amounts,
+        certified=found.users,
+        face=context.config.allocation.cost == "face",
+    )
     row = {
         **key,
         "run_id": planned.run_id,
-        "created_ts": newest[0]["created_ts"] if again else datetime.now(UTC),
         "policy_id": planned.trained.policy_id,
         "source_versions": dict(planned.versions),
         **{name: getattr(found, name) for name in ("value", "bound", "gap", "prices")},
-        **{name: getattr(found, name) for name in ("spend", "limits", "passes", "users")},
+        **{name: getattr(found, name) for name in ("limits", "passes", "users")},
+        "spend": spend,
     }
-    lake.merge("certificates", as_rows(context.spark, "certificates", [row]))
+    points = [
+        {**key, "run_id": planned.run_id, **point} for point in _frontier(allocation, planned)
+    ]
+    commit(lake, calendar, Record(index, planned.run_id, decided, row, points, planned.seen))
+    where = condition(calendar, index, index + 1)
     lines = [
-        f"budget {name}: {found.spend[name]:,.2f} of {_told(limit, planned.limits[name])} "
+        f"budget {name}: {spend[name]:,.2f} of {_told(limit, planned.limits[name])} "
         f"(price {found.prices[name]:.6g} retained periods a unit of money)"
         for name, limit in found.limits.items()
     ]
@@ -186,7 +183,7 @@ def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
         f"gap {found.gap:.2e}; passes over the data: {found.passes}",
         f"allocations: {lake.identifier('allocations')} where {where}",
     ]
-    data = {name: value for name, value in row.items() if name not in (*key, "created_ts")}
+    data = {name: value for name, value in row.items() if name not in key}
     return Outcome(lines, data | {"period": key["period"].isoformat()})
 
 
@@ -234,6 +231,8 @@ def _run_id(
     content = [
         context.calendar.start(period).isoformat(),
         trained.policy_id,
+        trained.digest,
+        list(context.config.amounts),
         [asdict(budget) for budget in budgets],
         dict(versions),
         context.config.allocation.model_dump(mode="json"),

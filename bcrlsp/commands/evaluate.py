@@ -14,11 +14,10 @@ from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.commands.budgets import TOTAL, asked_budgets
 from bcrlsp.commands.holding_back import hold_back
 from bcrlsp.commands.policies import Trained, find_policy
-from bcrlsp.commands.rows import as_rows
 from bcrlsp.commands.target import Window, of_share
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.evaluation import Comparison, Estimate, compare, estimate
-from bcrlsp.policies import load_policy
+from bcrlsp.tables import Guard, as_rows, patiently
 from bcrlsp.trajectories.windows import condition
 
 MEASURES = ("retention", "cost")
@@ -50,11 +49,12 @@ def evaluate(
     where the policy's training data ended.
     """
     trained = find_policy(context, policy)
+    guards = _guards(context, trained)
     window = _window(context, trained.as_of.isoformat(), first, last)
     with context.stage(f"Reading {len(window)} periods of trajectories"):
         table, share = _read(context, window)
     settings = context.config.evaluation
-    logged = Window(table, load_policy(trained.uri), context.config.allocation.cost)
+    logged = Window(table, trained.policy, context.config.allocation.cost)
     budgets = _budgets(context, trained, window, logged, share, budget)
     with context.stage("Choosing levels under the budget"):
         levels = logged.levels([of_share(each, share) for each in budgets])
@@ -87,9 +87,9 @@ def evaluate(
     rows = [{**_row(each), **same} for each in found]
     apart = [{**_comparison(each), **same} for each in compared]
     # Of a policy the tables hold one run alone: figures of two budgets or windows do not compare.
-    for name, held in (("evaluations", rows), ("comparisons", apart)):
-        where = f"policy_id = '{trained.policy_id}'"
-        context.lake.replace(name, as_rows(context.spark, name, held), where)
+    # The comparisons are shown where they are of the run of the evaluations, which come last.
+    for name, held in (("comparisons", apart), ("evaluations", rows)):
+        _write(context, name, held, trained, guards[name])
     figures = {
         "budgets": same["budgets"],
         "asked": {each.name: each.limit for each in asked_budgets(context, budget)},
@@ -97,6 +97,24 @@ def evaluate(
         "discounted_periods": _discounted_periods(table, settings.gamma),
     }
     return _told(context, found, rows, apart, figures)
+
+
+def _guards(context: Context, trained: Trained) -> dict[str, Guard]:
+    """What tells this run that another one has evaluated the policy in the meantime."""
+    lake, key = context.lake, f"evaluate {trained.policy_id}"
+    names = ("comparisons", "evaluations")
+    return {name: Guard(key, lake.version(name) if lake.exists(name) else 0) for name in names}
+
+
+def _write(
+    context: Context,
+    name: str,
+    held: Sequence[Mapping[str, Any]],
+    trained: Trained,
+    guard: Guard,
+) -> None:
+    rows, where = as_rows(context.spark, name, held), f"policy_id = '{trained.policy_id}'"
+    patiently(lambda: context.lake.replace(name, rows, where, guard=guard))
 
 
 def _window(context: Context, as_of: str, first: str | None, last: str | None) -> range:

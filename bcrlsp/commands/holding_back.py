@@ -49,7 +49,7 @@ def spend_record(context: Context, trained: Trained, period: int) -> SpendRecord
     logged = rows.select(
         "user_id", "period_start", "state", "feature_set", "level", F.col("cost").alias("spent")
     )
-    scored = score(logged, trained.uri, cost="expected")
+    scored = score(logged, trained.uri, cost="expected", digest=trained.digest)
     expected = F.get("cost", F.col("level"))
     found = (
         scored.select("period_start", "spent", expected.alias("expected"))

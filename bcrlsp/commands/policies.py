@@ -3,25 +3,33 @@
 from dataclasses import dataclass
 from datetime import date
 
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from bcrlsp.commands.base import Context
 from bcrlsp.errors import DataError
+from bcrlsp.policies import Policy, load_policy
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trained:
-    """A row of the table policies."""
+    """A row of the table policies, and the policy that it is of.
+
+    digest: of manifest and weights, which whoever loads the policy again must find.
+    """
 
     policy_id: str
     as_of: date
     uri: str
+    digest: str
+    policy: Policy
 
 
 def find_policy(context: Context, policy_id: str | None, by: date | None = None) -> Trained:
     """The policy called `policy_id`; without one the newest whose `as_of` is not after `by`.
 
-    Raises DataError when there is none, or when its features are not those of the settings.
+    Raises DataError when there is none, when its files are not those that were trained, or when its
+    amounts or features are not those of the settings.
     """
     rows = context.lake.read("policies")
     if policy_id is not None:
@@ -37,9 +45,42 @@ def find_policy(context: Context, policy_id: str | None, by: date | None = None)
             )
         names = [row["policy_id"] for row in context.lake.read("policies").limit(5).collect()]
         raise DataError(f"no policy {policy_id!r}; some that there are: {', '.join(names)}")
-    if found["feature_set"] != context.feature_set.hash:
+    if by is not None and found["as_of"] > by:
+        context.say(
+            f"  warning: policy {policy_id} was trained as of {found['as_of']}, after {by}: it has "
+            "seen what came later"
+        )
+    policy = load_policy(found["uri"], found["digest"])
+    if found["digest"] is None:
+        context.say(
+            f"  warning: the table policies keeps no digest of {found['policy_id']}, so nobody "
+            "knows whether its files are those that were trained; train again to have it"
+        )
+    _check(context, found, policy)
+    return Trained(found["policy_id"], found["as_of"], found["uri"], policy.digest, policy)
+
+
+def _check(context: Context, row: Row, policy: Policy) -> None:
+    """DataError unless the manifest says what its row and the settings say."""
+    name, manifest = row["policy_id"], policy.manifest
+    if manifest.amounts != context.config.amounts:
         raise DataError(
-            f"policy {found['policy_id']} was trained on feature set {found['feature_set']} and "
+            f"policy {name} was trained on the amounts {_told(manifest.amounts)} and the settings "
+            f"give {_told(context.config.amounts)}; train again, or use its settings"
+        )
+    if row["feature_set"] != context.feature_set.hash:
+        raise DataError(
+            f"policy {name} was trained on feature set {row['feature_set']} and "
             f"the settings give {context.feature_set.hash}; train again, or use its settings"
         )
-    return Trained(found["policy_id"], found["as_of"], found["uri"])
+    for field in ("policy_id", "algorithm", "feature_set"):
+        if row[field] != getattr(manifest, field):
+            raise DataError(
+                f"{row['uri']} holds a policy whose {field} is {getattr(manifest, field)}, and the "
+                f"table policies says {row[field]} of {name}; bring the saved files back, or train "
+                "again"
+            )
+
+
+def _told(amounts: tuple[float, ...]) -> str:
+    return ", ".join(f"{amount:g}" for amount in amounts)

@@ -73,7 +73,7 @@ def _logged(
             values = {name: float(value) for name, value in point.items() if name != "update"}
             mlflow.log_metrics(values, step=int(point["update"]))
         mlflow.log_metrics({f"final_{name}": value for name, value in row["metrics"].items()})
-        _log_model(settings, str(row["uri"]))
+        _log_model(settings, str(row["uri"]), row["digest"])
         return str(run.info.run_id)
 
 
@@ -88,14 +88,14 @@ def _register(settings: MlflowSettings, client: Any, run_id: str) -> None:
         mlflow.register_model(f"runs:/{run_id}/policy", settings.model)
 
 
-def _log_model(settings: MlflowSettings, uri: str) -> None:
+def _log_model(settings: MlflowSettings, uri: str, digest: str) -> None:
     import mlflow
 
     from bcrlsp.policies.mlflow_model import PolicyModel
 
     mlflow.pyfunc.log_model(
         name="policy",
-        python_model=PolicyModel(),
+        python_model=PolicyModel(digest),
         artifacts={"policy": uri},
         pip_requirements=["bcrlsp"],
         registered_model_name=settings.model,

@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 
 from bcrlsp.commands import tracking
 from bcrlsp.commands.base import Context, Outcome, command, option
-from bcrlsp.commands.rows import as_rows
 from bcrlsp.errors import DataError
 from bcrlsp.learning import Settings
 from bcrlsp.learning.disk import states_file
@@ -18,7 +17,8 @@ from bcrlsp.learning.task import TrainedPolicy
 from bcrlsp.learning.train import checked, train
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.learning.tuning import changed, check_search, search
-from bcrlsp.policies import save_policy
+from bcrlsp.policies import load_policy, policy_digest, save_policy
+from bcrlsp.tables import as_rows, patiently
 
 _SHOWN = ("total", "td", "holdout_td", "holdout_cost_error")
 
@@ -133,7 +133,9 @@ def _kept(
     policy, lake, spark = trained.policy, context.lake, context.spark
     metrics = {name: float(value) for name, value in trained.metrics.items()}
     uri = save_policy(policy, context.artifact("policies", policy.policy_id))
-    lake.merge("curves", as_rows(spark, "curves", _curve(policy.policy_id, trained)))
+    # One policy, one curve: points of a run that told its progress in other steps do not stay.
+    curve = as_rows(spark, "curves", _curve(policy.policy_id, trained))
+    patiently(lambda: lake.replace("curves", curve, f"policy_id = '{policy.policy_id}'"))
     row = {
         "policy_id": policy.policy_id,
         "algorithm": policy.algorithm,
@@ -143,8 +145,9 @@ def _kept(
         "source_versions": {"trajectories": version},
         "created_ts": datetime.now(UTC),
         "feature_set": policy.feature_set,
+        "digest": load_policy(uri, policy_digest(policy)).digest,
     }
-    lake.merge("policies", as_rows(spark, "policies", [row]))
+    patiently(lambda: lake.merge("policies", as_rows(spark, "policies", [row])))
     parameters = {**settings.model_dump(mode="json"), "seed": context.config.seed}
     run = tracking.log_run(context.config.mlflow, row, parameters, trained.curve)
     told = {key: row[key] for key in ("policy_id", "algorithm", "uri", "metrics", "feature_set")}

@@ -3,7 +3,7 @@
 from bcrlsp.policies.heads import HEADS
 from bcrlsp.policies.network import HeadSpec, Network, NetworkSpec
 from bcrlsp.policies.policy import Manifest, Policy
-from bcrlsp.policies.store import load_policy, save_policy, weights_digest
+from bcrlsp.policies.store import load_policy, policy_digest, save_policy, weights_digest
 
 __all__ = [
     "HEADS",
@@ -13,6 +13,7 @@ __all__ = [
     "NetworkSpec",
     "Policy",
     "load_policy",
+    "policy_digest",
     "save_policy",
     "weights_digest",
 ]

@@ -41,7 +41,8 @@ def score(
     digest: the one that the policy must have; None: the one that it has now. Each worker's policy
         is held against it, so that all users are scored by one policy.
     Raises DataError for a policy that is not the expected one, for a column that is missing or
-    taken, and, when the plan runs, for states of another width or feature set, or that are null or not finite.
+    taken, and, when the plan runs, for states of another width or feature set, or that are null or
+    not finite.
     """
     if cost not in get_args(Cost):
         raise DataError(f"cost {cost!r}; allowed: {', '.join(get_args(Cost))}")

@@ -15,7 +15,7 @@ from bcrlsp.policies.network import Network
 from bcrlsp.policies.policy import Policy
 from bcrlsp.policies.weights import check_weights, largest_size, pack, unpack, weights_digest
 
-__all__ = ["absolute_uri", "load_policy", "save_policy", "weights_digest"]
+__all__ = ["absolute_uri", "load_policy", "policy_digest", "save_policy", "weights_digest"]
 
 MANIFEST, WEIGHTS = "policy.json", "weights.npz"
 _MOST_BYTES = 16 * 2**20
@@ -43,6 +43,11 @@ def save_policy(policy: Policy, uri: str) -> str:
         if held.digest is None:
             folder.replace(MANIFEST, document)
     return uri
+
+
+def policy_digest(policy: Policy) -> str:
+    """SHA-256, in hexadecimal, that the policy has where it is saved: of manifest and weights."""
+    return compose(policy.manifest, pack(policy.network.weights))[1]
 
 
 def load_policy(uri: str, digest: str | None = None) -> Policy:

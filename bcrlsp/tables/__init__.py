@@ -1,6 +1,18 @@
 """Delta tables: their schemas, and the one module that reads and writes them."""
 
-from bcrlsp.tables.lake import MADE_BY, Lake, Settings
-from bcrlsp.tables.schemas import EVENT_TABLES, TABLES, Table
+from bcrlsp.tables.lake import Guard, Lake, Settings
+from bcrlsp.tables.patience import patiently
+from bcrlsp.tables.rows import as_rows
+from bcrlsp.tables.schemas import EVENT_TABLES, MADE_BY, TABLES, Table
 
-__all__ = ["EVENT_TABLES", "MADE_BY", "TABLES", "Lake", "Settings", "Table"]
+__all__ = [
+    "EVENT_TABLES",
+    "MADE_BY",
+    "TABLES",
+    "Guard",
+    "Lake",
+    "Settings",
+    "Table",
+    "as_rows",
+    "patiently",
+]

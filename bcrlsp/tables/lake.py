@@ -8,21 +8,23 @@ replaced, or rows are merged by key. A killed writer leaves the table as it was.
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from bcrlsp.errors import ConflictError, DataError
 from bcrlsp.tables.ddl import alterations, create_statement
-from bcrlsp.tables.schemas import TABLES
+from bcrlsp.tables.patience import PAUSES
+from bcrlsp.tables.schemas import MADE_BY, TABLES
 
-# Seconds between attempts to make a table.
-_PAUSES = (0.2, 0.5, 1.0, 2.0)
+# Commits among which a write looks for its own: so many others may have come in the meantime.
+_RECENT = 100
 
 # How Delta's conflict errors name themselves, in classic sessions and through Connect.
 _CONFLICTS = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "Concurrent")
@@ -56,6 +58,18 @@ class Settings(BaseModel):
         if (self.root is None) == (self.catalog is None):
             raise ValueError("give either root, or catalog and schema (and root: null)")
         return self
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Lets one of several runs write what they share, and tells the others.
+
+    key: what is shared, such as one period. version: of the table, when the run looked at it. Of
+    two writes of one key, each looked at before the other was made, the first one counts.
+    """
+
+    key: str
+    version: int
 
 
 class Lake:
@@ -107,11 +121,8 @@ class Lake:
     def version(self, name: str) -> int:
         """The newest version of the table; DataError when there is no such table."""
         self._require(name)
-        row = self.spark.sql(f"DESCRIBE HISTORY {self.identifier(name)} LIMIT 1").first()
-        if row is None:
-            return 0
-        self._files[name] = int((row["operationMetrics"] or {}).get("numFiles", 0))
-        return int(row["version"])
+        rows = self._history(name, 1)
+        return int(rows[0]["version"]) if rows else 0
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """The table, or its pinned `version`; DataError when there is no such table.
@@ -136,7 +147,7 @@ class Lake:
         """
         if name in self._whole:
             return
-        for pause in (*_PAUSES, None):
+        for pause in (*PAUSES, None):
             try:
                 self._complete(name)
                 break
@@ -153,20 +164,26 @@ class Lake:
         """The table's rows become `rows`, in one transaction; returns the new version."""
         return self.replace(name, rows, "true")
 
-    def replace(self, name: str, rows: DataFrame, where: str) -> int:
+    def replace(self, name: str, rows: DataFrame, where: str, *, guard: Guard | None = None) -> int:
         """The rows that meet the SQL condition `where` become `rows`, in one transaction.
 
         An empty `rows` clears them. Delta refuses rows that do not meet the condition. Returns the
-        version written; ConflictError when another writer was first.
+        version written; ConflictError when another writer was first, also one that was through
+        before this one began, if a `guard` says what they share.
         """
         self.create(name)
         writer = self._shaped(name, rows).write.format("delta").mode("overwrite")
         writer = writer.option("replaceWhere", where)
+        mark = uuid4().hex
+        if guard is not None:
+            # Delta leaves out, without a word, a write whose number the key has had already.
+            writer = writer.option("txnAppId", guard.key).option("txnVersion", guard.version)
+            writer = writer.option("userMetadata", mark)
         if self._settings.root is not None:
             self._commit(name, lambda: writer.save(self.location(name)))
         else:
             self._commit(name, lambda: writer.saveAsTable(self.identifier(name)))
-        return self.version(name)
+        return self.version(name) if guard is None else self._marked(name, mark)
 
     def compact(self, name: str, where: str, most: int) -> bool:
         """Puts small files together, if `replace` just made more than `most`; says whether it did.
@@ -204,6 +221,20 @@ class Lake:
             self.spark.catalog.dropTempView(view)
         return self.version(name)
 
+    def _marked(self, name: str, mark: str) -> int:
+        """The version that a write of this mark has made; ConflictError where there is none."""
+        for row in self._history(name, _RECENT):
+            if row["userMetadata"] == mark:
+                return int(row["version"])
+        raise _conflict(name)
+
+    def _history(self, name: str, most: int) -> list[Row]:
+        """The newest commits, the last one first."""
+        rows = self.spark.sql(f"DESCRIBE HISTORY {self.identifier(name)} LIMIT {most}").collect()
+        if rows:
+            self._files[name] = int((rows[0]["operationMetrics"] or {}).get("numFiles", 0))
+        return rows
+
     def _complete(self, name: str) -> None:
         """Makes the table, or adds to it what it lacks; PySparkException while it is half made."""
         table, target, keep = TABLES[name], self.identifier(name), self._settings.keep_versions
@@ -219,10 +250,7 @@ class Lake:
             write()
         except PySparkException as error:
             if any(word in str(error) for word in _CONFLICTS):
-                raise ConflictError(
-                    f"another run changed table {name} at the same time; nothing was written, "
-                    "run again"
-                ) from error
+                raise _conflict(name) from error
             raise
 
     @staticmethod
@@ -253,22 +281,7 @@ class Lake:
         return {row["key"]: row["value"] for row in rows}
 
 
-_INGEST = "`bcrlsp ingest` or `bcrlsp simulate`"
-MADE_BY = {
-    "activity": _INGEST,
-    "bonuses": _INGEST,
-    "redemptions": _INGEST,
-    "users": _INGEST,
-    "quarantine": _INGEST,
-    "market_truth": "`bcrlsp simulate`",
-    "trajectories": "`bcrlsp trajectories`",
-    "states": "`bcrlsp trajectories`",
-    "builds": "`bcrlsp trajectories`",
-    "policies": "`bcrlsp train`",
-    "curves": "`bcrlsp train`",
-    "evaluations": "`bcrlsp evaluate`",
-    "comparisons": "`bcrlsp evaluate`",
-    "allocations": "`bcrlsp allocate`",
-    "certificates": "`bcrlsp allocate`",
-    "frontiers": "`bcrlsp allocate`",
-}
+def _conflict(name: str) -> ConflictError:
+    return ConflictError(
+        f"another run changed table {name} at the same time; nothing was written, run again"
+    )

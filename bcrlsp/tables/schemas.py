@@ -148,7 +148,7 @@ TABLES: dict[str, Table] = {
             "policies",
             "policy_id string, algorithm string, as_of date, uri string, "
             "metrics map<string,double>, source_versions map<string,bigint>, created_ts timestamp, "
-            "feature_set string",
+            "feature_set string, digest string?",
             keys=("policy_id",),
         ),
         _table(
@@ -179,7 +179,7 @@ TABLES: dict[str, Table] = {
             "frontiers",
             "period date, period_start timestamp, run_id string, budget double, spend double, "
             "value double, price double",
-            keys=("period_start", "budget"),
+            keys=("period_start", "run_id", "budget"),
         ),
         _table(
             "market_truth",
@@ -205,3 +205,24 @@ TABLES: dict[str, Table] = {
 }
 
 EVENT_TABLES = ("activity", "bonuses", "redemptions", "users")
+
+_INGEST = "`bcrlsp ingest` or `bcrlsp simulate`"
+MADE_BY = {
+    "activity": _INGEST,
+    "bonuses": _INGEST,
+    "redemptions": _INGEST,
+    "users": _INGEST,
+    "quarantine": _INGEST,
+    "market_truth": "`bcrlsp simulate`",
+    "trajectories": "`bcrlsp trajectories`",
+    "states": "`bcrlsp trajectories`",
+    "builds": "`bcrlsp trajectories`",
+    "policies": "`bcrlsp train`",
+    "curves": "`bcrlsp train`",
+    "evaluations": "`bcrlsp evaluate`",
+    "comparisons": "`bcrlsp evaluate`",
+    "allocations": "`bcrlsp allocate`",
+    "certificates": "`bcrlsp allocate`",
+    "frontiers": "`bcrlsp allocate`",
+}
+"""Table to what fills it, for people."""

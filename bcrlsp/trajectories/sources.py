@@ -61,10 +61,15 @@ class Sources:
 
     @staticmethod
     def pin(
-        lake: Lake, calendar: Calendar, settings: Settings, known_at: datetime | None = None
+        lake: Lake,
+        calendar: Calendar,
+        settings: Settings,
+        known_at: datetime | None = None,
+        versions: Mapping[str, int] | None = None,
     ) -> "Sources":
-        """The newest version of every event table; DataError when one is missing."""
-        versions = {name: lake.version(name) for name in EVENT_TABLES}
+        """Every event table at its version, the newest unless given; DataError: one is missing."""
+        if versions is None:
+            versions = {name: lake.version(name) for name in EVENT_TABLES}
         return Sources(lake, calendar, settings, versions, known_at)
 
     def users(self, until: int) -> DataFrame:

@@ -5,6 +5,7 @@ that they were built from the same inputs. Any other state is made from the even
 `MEMORY` periods, so that snapshots are a saving and never the only copy.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from pyspark.sql import DataFrame
@@ -12,6 +13,7 @@ from pyspark.sql import functions as F
 
 from bcrlsp.errors import DataError
 from bcrlsp.features import MEMORY, FeatureSet
+from bcrlsp.periods import Calendar
 from bcrlsp.tables import Lake
 from bcrlsp.trajectories.digests import Digests, scan
 from bcrlsp.trajectories.ledger import Ledger
@@ -28,18 +30,32 @@ def states_at(
     period: int,
     *,
     known_at: datetime | None = None,
+    versions: Mapping[str, int] | None = None,
 ) -> DataFrame:
     """The state of every user that has signed up by the start of `period`.
 
     period: number of the period; all of the one before it must be in the events (an event in it, or
     in any later period), else DataError: silence that was never seen would be taken for absence.
+    versions: of the event tables; None: the newest.
     Returns user_id string, period date, period_start timestamp, step int, segment string,
     carry binary, feature_set string, inputs string, state array<float> (d,).
     """
-    sources = Sources.pin(lake, feature_set.calendar, settings, known_at)
+    sources = Sources.pin(lake, feature_set.calendar, settings, known_at, versions)
     digests = scan(sources, feature_set, period, period)
     require_past(sources, digests, period)
     return Snapshots(sources, feature_set, digests).at(period)
+
+
+def users_at(
+    lake: Lake,
+    settings: Settings,
+    calendar: Calendar,
+    period: int,
+    versions: Mapping[str, int] | None = None,
+) -> DataFrame:
+    """user_id, segment of every user that has signed up by the start of `period`: see states_at."""
+    sources = Sources.pin(lake, calendar, settings, versions=versions)
+    return sources.users(period).select("user_id", "segment")
 
 
 def require_past(sources: Sources, digests: Digests, period: int) -> None:

@@ -108,20 +108,21 @@ def decision(reading: Reading) -> Decision:
         raise _no_allocation(reading, None) from None
     chosen = rows.where(_of(reading, index))
     cost_is_amount = F.abs(F.col("cost") - F.col("amount")) <= 1e-9 * F.col("amount")
+    policy_id, run_id = _run(reading, index, chosen)
+    chosen = chosen.where(F.col("run_id") == run_id)
     levels = (
         chosen.groupBy("level")
         .agg(F.count("*"), F.sum("amount"), F.sum("cost"), F.sum("value"), F.min(cost_is_amount))
         .orderBy("level")
         .collect()
     )
-    policy_id, run_id = chosen.agg(F.max("policy_id"), F.max("run_id")).collect()[0]
     return Decision(
         period=index,
         policy_id=policy_id,
         run_id=run_id,
         levels=tuple(AllocatedLevel(*level[:5]) for level in levels),
         face_value=all(level[5] for level in levels),
-        certificate=_certificate(reading, index),
+        certificate=_certificate(reading, index, run_id),
     )
 
 
@@ -159,11 +160,22 @@ def _no_allocation(reading: Reading, newest: int | None) -> DataError:
     )
 
 
-def _certificate(reading: Reading, index: int) -> Certificate | None:
+def _run(reading: Reading, index: int, rows: DataFrame) -> tuple[str, str]:
+    """Policy and run of the decisions; of two runs, which an older version left, the certified."""
+    found = rows.select("policy_id", "run_id").distinct().orderBy("run_id").collect()
+    for policy_id, run_id in found[1:] and found:
+        held = _certificate(reading, index, run_id)
+        if held is not None and held.run_id == run_id:
+            return policy_id, run_id
+    return found[0]["policy_id"], found[0]["run_id"]
+
+
+def _certificate(reading: Reading, index: int, run_id: str) -> Certificate | None:
+    """That of the run; where it has none the period's newest, which is then in doubt."""
     try:
         rows = of_period(reading, "certificates", index)
     except NothingToShow:
         return None
-    newest = rows.orderBy(F.desc("created_ts"), "run_id")
+    newest = rows.orderBy(F.desc(F.col("run_id") == run_id), F.desc("created_ts"), "run_id")
     held = newest.select(*(part.name for part in fields(Certificate))).take(1)
     return Certificate(**held[0].asDict()) if held else None

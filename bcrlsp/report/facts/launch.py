@@ -59,7 +59,13 @@ class Launch:
 
 def launch(reading: Reading) -> Launch:
     """What the newest evaluation of the page's policy found; NothingToShow where it has none."""
-    rows, basis = newest(reading, "comparisons", reading.fact(policy).policy_id)
+    policy_id = reading.fact(policy).policy_id
+    rows, basis = newest(reading, "comparisons", policy_id)
+    if basis.made != reading.fact(evaluation).basis.made:
+        raise NothingToShow(
+            f"The last evaluation of policy {policy_id} was cut short: what it compared is not of "
+            f"the run that is shown; `bcrlsp evaluate --policy {policy_id}` does it again."
+        )
     wanted = [part.name for part in fields(Change)]
     found = [Change(**{name: row[name] for name in wanted}) for row in rows]
     return Launch(tuple(sorted(found, key=lambda c: (c.measure, c.segment))), basis)

@@ -1,6 +1,7 @@
 """What more or less budget would buy."""
 
 from pyspark.sql import Row
+from pyspark.sql import functions as F
 
 from bcrlsp.report import plots, text
 from bcrlsp.report.facts.decision import Decision, decision, of_period
@@ -17,7 +18,8 @@ from bcrlsp.report.section import Content, Grid, Plot, section
 def frontier(reading: Reading) -> Content:
     """Best expected retention against the budget, with the budget that was chosen."""
     chosen = reading.fact(decision)
-    rows = of_period(reading, "frontiers", chosen.period).orderBy("budget").collect()
+    mine = of_period(reading, "frontiers", chosen.period).where(F.col("run_id") == chosen.run_id)
+    rows = mine.orderBy("budget").collect()
     if not rows:
         raise NothingToShow(
             f"There is no frontier for {reading.label(chosen.period)}; `bcrlsp allocate` makes it."

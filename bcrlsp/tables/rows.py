@@ -1,11 +1,11 @@
-"""Small results of a command as rows for a table."""
+"""Small results as rows for a table."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from bcrlsp.tables import TABLES
+from bcrlsp.tables.schemas import TABLES
 
 
 def as_rows(spark: SparkSession, table: str, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
