@@ -1,5 +1,6 @@
 """Scoring on Spark gives the policy's own values, whatever the partitions."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from test_policy import AMOUNTS, make, states
 
 from bcrlsp.errors import DataError
-from bcrlsp.policies import save_policy
+from bcrlsp.policies import policy_digest, save_policy
 from bcrlsp.policies.scoring import score, score_batch
 
 
@@ -111,3 +112,17 @@ def test_a_mistake_in_the_data_stops_the_plan_with_its_line(spark: SparkSession,
     x[1, 2] = np.inf
     with pytest.raises(PySparkException, match="feature c is inf"):
         score(frame(spark, x), uri).collect()
+
+
+def test_a_worker_finds_another_policy_than_the_driver_did(
+    spark: SparkSession, uri: str, tmp_path: Path
+) -> None:
+    scored = score(frame(spark, states(3)), uri)
+    shutil.rmtree(uri)
+    save_policy(make(7), uri)
+    with pytest.raises(PySparkException, match="holds another policy than the one that was train"):
+        scored.collect()
+    with pytest.raises(DataError, match="holds another policy"):
+        score(frame(spark, states(3)), uri, digest=policy_digest(make(support=0.6)))
+    held = score(frame(spark, states(3)), uri, digest=policy_digest(make(7))).toPandas()
+    np.testing.assert_allclose(np.stack(held["value"]), make(7).q_values(states(3)), rtol=1e-6)

@@ -6,8 +6,8 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.errors import PySparkException
 
-from bcrlsp.errors import DataError
-from bcrlsp.tables import TABLES, Lake, Settings
+from bcrlsp.errors import ConflictError, DataError
+from bcrlsp.tables import TABLES, Guard, Lake, Settings, patiently
 
 INSTANT = datetime(2025, 1, 6, tzinfo=UTC)
 
@@ -149,3 +149,41 @@ def test_what_many_small_writes_leave_is_put_together(lake: Lake) -> None:
         lake.spark.conf.unset("spark.databricks.delta.autoCompact.minNumFiles")
     assert len(lake.read("users").inputFiles()) == 1
     assert lake.read("users").count() == 4
+
+
+def test_of_two_guarded_writes_the_first_one_counts(lake: Lake) -> None:
+    """Each looked at the table before the other wrote; the second begins after the first's end."""
+    where = "period = DATE'2025-01-06'"
+    lake.overwrite("trajectories", frame(lake, [trajectory("x", 7)]))
+    seen = Guard("period 6", lake.version("trajectories"))
+    first = lake.replace("trajectories", frame(lake, [trajectory("a", 6)]), where, guard=seen)
+    assert first == lake.version("trajectories") == seen.version + 1
+    with pytest.raises(ConflictError, match="another run changed table trajectories"):
+        lake.replace("trajectories", frame(lake, [trajectory("b", 6)]), where, guard=seen)
+    assert lake.version("trajectories") == first
+    # What is shared is the key: another one is free, and so is whoever looked later.
+    elsewhere = Guard("period 8", seen.version)
+    eight = frame(lake, [trajectory("c", 8)])
+    lake.replace("trajectories", eight, "period = DATE'2025-01-08'", guard=elsewhere)
+    later = Guard("period 6", lake.version("trajectories"))
+    lake.replace("trajectories", frame(lake, [trajectory("b", 6)]), where, guard=later)
+    assert {r.user_id for r in lake.read("trajectories").collect()} == {"x", "b", "c"}
+
+
+def test_who_meets_another_run_waits_a_moment_and_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr("time.sleep", paused.append)
+    tries = iter([ConflictError("a"), ConflictError("b"), None])
+
+    def write() -> None:
+        found = next(tries)
+        if found is not None:
+            raise found
+
+    patiently(write)
+    assert len(paused) == 2
+    with pytest.raises(ConflictError):
+        patiently(lambda: (_ for _ in ()).throw(ConflictError("always")))
+    assert len(paused) == 6
