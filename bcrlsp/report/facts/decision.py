@@ -163,10 +163,11 @@ def _no_allocation(reading: Reading, newest: int | None) -> DataError:
 def _run(reading: Reading, index: int, rows: DataFrame) -> tuple[str, str]:
     """Policy and run of the decisions; of two runs, which an older version left, the certified."""
     found = rows.select("policy_id", "run_id").distinct().orderBy("run_id").collect()
-    for policy_id, run_id in found[1:] and found:
-        held = _certificate(reading, index, run_id)
-        if held is not None and held.run_id == run_id:
-            return policy_id, run_id
+    if len(found) > 1:
+        for row in found:
+            held = _certificate(reading, index, row["run_id"])
+            if held is not None and held.run_id == row["run_id"]:
+                return row["policy_id"], row["run_id"]
     return found[0]["policy_id"], found[0]["run_id"]
 
 
