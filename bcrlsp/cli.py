@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from pyspark.errors import PySparkException
 
 from bcrlsp import __version__
 from bcrlsp.commands.base import COMMANDS, Outcome
@@ -87,7 +86,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _of_a_worker(error: Exception) -> str | None:
     """The user's mistake that a Spark worker found: its one line, out of Spark's own report."""
-    if not isinstance(error, PySparkException):
+    # By its module: a plain installation has no Spark to ask for the class.
+    if not type(error).__module__.startswith("pyspark."):
         return None
     found = _MISTAKE.search(str(error))
     return None if found is None else found[1]
