@@ -23,7 +23,7 @@ from bcrlsp.commands.rows import as_rows
 from bcrlsp.policies import load_policy
 from bcrlsp.policies.scoring import score
 from bcrlsp.tables import EVENT_TABLES
-from bcrlsp.trajectories import states_at
+from bcrlsp.trajectories import States, find_states, require_grid
 from bcrlsp.trajectories.windows import condition
 
 
@@ -69,6 +69,7 @@ class Plan:
 def plan(context: Context, period: int, budget: float | None, policy: str | None) -> Plan:
     """What an allocation of the period would follow from now; UserError where it cannot be."""
     asked = needed_budgets(context, budget)
+    require_grid(context.lake, context.calendar)
     trained = find_policy(context, policy, context.calendar.period(period))
     budgets = hold_back(context, asked, trained, period)
     versions = {name: context.lake.version(name) for name in EVENT_TABLES}
@@ -112,9 +113,10 @@ def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> 
     others: limits of the last budget of which to say what they would be worth.
     """
     settings = context.config.allocation
-    states = states_at(
+    past = find_states(
         context.lake, context.config.trajectories, context.feature_set, planned.period
-    ).select("user_id", "segment", "feature_set", "state")
+    )
+    states = past.rows.select("user_id", "segment", "feature_set", "state")
     uri = planned.trained.uri
 
     def scores(price: float) -> DataFrame:
@@ -123,7 +125,7 @@ def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> 
     def solve(scored: DataFrame) -> Allocation:
         return allocate(scored, planned.budgets, groups="segment", settings=settings.search)
 
-    name = f"{context.calendar.start(planned.period):%Y-%m-%dT%H:%M}"
+    name = context.calendar.label(planned.period)
     with context.stage(f"Scoring users and solving the budget LP of {name}"):
         largest = load_policy(uri).largest_price
         money = [each.name for each in planned.budgets if each.measure == "cost"]
@@ -133,7 +135,7 @@ def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> 
         context.say(f"  values at the price {settled.price:.6g}, allocations: {settled.rounds}")
     try:
         with context.stage("Writing the allocation"):
-            outcome = _kept(context, planned, allocation)
+            outcome = _kept(context, planned, allocation, past)
         return _with_others(
             outcome, others_of.what_if(allocation, planned.budgets[-1], others), planned
         )
@@ -153,7 +155,7 @@ def _with_others(
     return Outcome(said, outcome.data | {"what_if": list(answers)})
 
 
-def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
+def _kept(context: Context, planned: Plan, allocation: Allocation, past: States) -> Outcome:
     """Writes decisions, frontier, then the certificate: its run id is that of whole decisions."""
     lake, calendar, found = context.lake, context.calendar, allocation.certificate
     index = planned.period
@@ -172,11 +174,13 @@ def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
         "created_ts": newest[0]["created_ts"] if again else datetime.now(UTC),
         "policy_id": planned.trained.policy_id,
         "source_versions": dict(planned.versions),
+        "lags": past.lags,
         **{name: getattr(found, name) for name in ("value", "bound", "gap", "prices")},
         **{name: getattr(found, name) for name in ("spend", "limits", "passes", "users")},
     }
     lake.merge("certificates", as_rows(context.spark, "certificates", [row]))
-    lines = [
+    lines = [f"warning: {line}" for line in past.warnings]
+    lines += [
         f"budget {name}: {found.spend[name]:,.2f} of {_told(limit, planned.limits[name])} "
         f"(price {found.prices[name]:.6g} retained periods a unit of money)"
         for name, limit in found.limits.items()

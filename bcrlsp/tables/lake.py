@@ -261,6 +261,8 @@ MADE_BY = {
     "users": _INGEST,
     "quarantine": _INGEST,
     "market_truth": "`bcrlsp simulate`",
+    "deliveries": "`bcrlsp ingest SOURCE --complete-until INSTANT`",
+    "grid": "`bcrlsp trajectories`",
     "trajectories": "`bcrlsp trajectories`",
     "states": "`bcrlsp trajectories`",
     "builds": "`bcrlsp trajectories`",

@@ -1,0 +1,97 @@
+"""How far each feed of events was delivered: marks in the table `deliveries`.
+
+A mark says that everything of a feed that happened before `complete_until` is in its table. Who
+loads the feed knows that and says it: `bcrlsp ingest SOURCE --complete-until INSTANT`, a source
+that is whole, or the loader itself, as one more row of the table. Of a feed the newest mark counts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pyspark.sql import functions as F
+
+from bcrlsp.errors import UserError
+from bcrlsp.tables import TABLES, Lake
+
+FEEDS: Final = ("activity", "bonuses", "redemptions")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A feed is complete until an instant, UTC (excluded), as was said at `marked_ts`."""
+
+    complete_until: datetime
+    marked_ts: datetime
+
+
+def read_marks(lake: Lake, known_at: datetime | None = None) -> dict[str, Mark]:
+    """The newest mark of each feed that has one.
+
+    known_at: marks made later are left out. What had not happened when a mark was made cannot have
+    been delivered: such a mark reaches to the moment at which it was made.
+    """
+    if not lake.exists("deliveries"):
+        return {}
+    rows = lake.read("deliveries")
+    if known_at is not None:
+        rows = rows.where(F.col("marked_ts") <= F.lit(known_at))
+    newest = rows.groupBy("feed").agg(
+        F.unix_micros(F.max_by("complete_until", F.struct("marked_ts", "complete_until"))),
+        F.unix_micros(F.max("marked_ts")),
+    )
+    found = {}
+    for feed, until, marked in newest.collect():
+        made = _instant(marked)
+        found[feed] = Mark(min(_instant(until), made), made)
+    return found
+
+
+def check_marks(lake: Lake, marks: Mapping[str, datetime], *, back: bool = False) -> None:
+    """UserError where a mark would take back what an earlier one said, unless `back`."""
+    if back:
+        return
+    held = read_marks(lake)
+    for feed, until in marks.items():
+        if feed in held and until < held[feed].complete_until:
+            raise UserError(
+                f"--complete-until {feed}={until:%Y-%m-%dT%H:%M}Z is before the mark that {feed} "
+                f"has, {held[feed].complete_until:%Y-%m-%dT%H:%M}Z; give a later instant, or "
+                "--marks-back to take the earlier mark back"
+            )
+
+
+def write_marks(lake: Lake, marks: Mapping[str, datetime]) -> None:
+    """Adds a mark for each feed (feed to instant); the same mark again changes nothing."""
+    held = read_marks(lake)
+    news = {f: u for f, u in marks.items() if f not in held or held[f].complete_until != u}
+    now = datetime.now(UTC)
+    _merge(lake, {feed: Mark(until, max(until, now)) for feed, until in news.items()})
+
+
+def clear_marks(lake: Lake) -> None:
+    """Takes all marks away: what they spoke of is about to be replaced."""
+    if lake.exists("deliveries"):
+        lake.overwrite("deliveries", lake.read("deliveries").where(F.lit(False)))
+
+
+def write_whole(lake: Lake, until: datetime) -> None:
+    """Marks every feed of a source that gave all there is until an instant, at that instant.
+
+    So the past, as it was known earlier, does not know the mark.
+    """
+    _merge(lake, dict.fromkeys(FEEDS, Mark(until, until)))
+
+
+def _merge(lake: Lake, marks: Mapping[str, Mark]) -> None:
+    if not marks:
+        return
+    rows = [(feed, mark.complete_until, mark.marked_ts) for feed, mark in marks.items()]
+    lake.merge("deliveries", lake.spark.createDataFrame(rows, TABLES["deliveries"].schema))
+
+
+def _instant(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
