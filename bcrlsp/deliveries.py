@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.errors import UserError
@@ -39,6 +40,11 @@ def read_marks(lake: Lake, known_at: datetime | None = None) -> dict[str, Mark]:
     rows = lake.read("deliveries")
     if known_at is not None:
         rows = rows.where(F.col("marked_ts") <= F.lit(known_at))
+    return newest_marks(rows)
+
+
+def newest_marks(rows: DataFrame) -> dict[str, Mark]:
+    """The newest mark of each feed, of rows of the table `deliveries`."""
     newest = rows.groupBy("feed").agg(
         F.unix_micros(F.max_by("complete_until", F.struct("marked_ts", "complete_until"))),
         F.unix_micros(F.max("marked_ts")),

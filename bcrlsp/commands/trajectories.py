@@ -8,7 +8,7 @@ from bcrlsp.errors import UserError
 from bcrlsp.features import MEMORY
 from bcrlsp.periods import Calendar
 from bcrlsp.trajectories import BuildReport, build, forget_grid
-from bcrlsp.trajectories.completeness import described_holes, told_waiting, warned
+from bcrlsp.trajectories.completeness import described_holes, lagging, told_waiting, warned
 
 WINDOW = (
     option("--from", "first", metavar="D", required=True, help="First period (included)."),
@@ -76,7 +76,7 @@ def described(context: Context, report: BuildReport) -> Outcome:
         lines.append(f"{len(report.pending)} periods wait: {told_waiting(found, report.waiting)}")
     reach = context.config.trajectories.reach
     around = (window.start - MEMORY, window.stop + reach)
-    lines.extend(f"warning: {line}" for line in warned(found, *around))
+    lines.extend(f"warning: {line}" for line in (*lagging(found), *warned(found, *around)))
     if report.unattributed.rows:
         lines.append(
             f"warning: {report.unattributed.rows:,} redemptions worth "

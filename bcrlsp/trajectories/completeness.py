@@ -111,7 +111,10 @@ def find_completeness(sources: Sources, begin: int) -> Completeness:
         if row["paid"]:
             paid[row["period_index"]] = row["paid"]
     marks = read_marks(sources.lake, sources.known_at)
-    feeds = {name: _feed(sources, name, counts[name], marks.get(name)) for name in FEEDS}
+    feeds = {
+        name: judged(name, sources.calendar, counts[name], marks.get(name), sources.known_at)
+        for name in FEEDS
+    }
     return Completeness(sources.calendar, sources.settings, feeds, paid, begin)
 
 
@@ -126,17 +129,22 @@ def _counted(sources: Sources, name: str, begin: int) -> DataFrame:
     )
 
 
-def _feed(sources: Sources, name: str, counts: Mapping[int, int], mark: Mark | None) -> Feed:
-    calendar, known_at = sources.calendar, sources.known_at
+def judged(
+    name: str,
+    calendar: Calendar,
+    counts: Mapping[int, int],
+    mark: Mark | None,
+    known_at: datetime | None = None,
+) -> Feed:
+    """A feed by its mark, or else by its counts (period to number of events)."""
     found = judge_counts(counts)
-    until, holes = found.until, found.gaps
-    last = max(counts, default=None)
+    until = found.until
     if mark is not None:
         until = calendar.index(mark.complete_until)
     elif until is not None and known_at is not None:
         # A period that was not over then is incomplete, whatever it holds.
         until = min(until, calendar.index(known_at))
-    return Feed(name, until, mark, last, holes, found.strays)
+    return Feed(name, until, mark, max(counts, default=None), found.gaps, found.strays)
 
 
 def waiting(found: Completeness, window: range) -> dict[str, list[int]]:
@@ -151,11 +159,12 @@ def waiting(found: Completeness, window: range) -> dict[str, list[int]]:
 def told_waiting(found: Completeness, waits: Mapping[str, list[int]]) -> str:
     """Which feeds periods wait for, in words: 5 for activity (complete until 2025-01-11), ..."""
     return ", ".join(
-        f"{len(periods)} for {name} ({_told_end(found, name)})" for name, periods in waits.items()
+        f"{len(periods)} for {name} ({told_end(found, name)})" for name, periods in waits.items()
     )
 
 
-def _told_end(found: Completeness, name: str) -> str:
+def told_end(found: Completeness, name: str) -> str:
+    """How far a feed is whole, in words."""
     feed, calendar = found.feeds[name], found.calendar
     end = feed.watermark(calendar)
     if end is None:
@@ -209,4 +218,17 @@ def warned(found: Completeness, first: int, stop: int) -> Iterator[str]:
             yield (
                 f"{feed.strays:,} events of {name} are dated far off all others; they prove "
                 "nothing about what is over"
+            )
+
+
+def lagging(found: Completeness) -> Iterator[str]:
+    """Feeds that are periods behind the one that is furthest, a line each."""
+    ends = {name: feed.until for name, feed in found.feeds.items() if feed.until is not None}
+    furthest = max(ends, key=lambda name: ends[name], default="")
+    for name, end in ends.items():
+        lag = ends[furthest] - end
+        if lag > 1:
+            yield (
+                f"{name} lags {lag} periods behind {furthest}: {told_end(found, name)}, "
+                f"{furthest} {told_end(found, furthest)}"
             )

@@ -1,0 +1,38 @@
+"""How far each feed of events is whole, and where it has holes."""
+
+from datetime import datetime
+
+from pyspark.sql import functions as F
+
+from bcrlsp.deliveries import FEEDS, Mark, newest_marks
+from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.trajectories import Settings
+from bcrlsp.trajectories.completeness import Completeness, Feed, judged
+from bcrlsp.trajectories.sources import INSTANTS
+
+
+def feeds(reading: Reading) -> Completeness:
+    """The feeds whose tables are there, over all of their history."""
+    try:
+        marks = newest_marks(reading.table("deliveries"))
+    except NothingToShow:
+        marks = {}
+    found = {name: feed for name in FEEDS if (feed := _feed(reading, name, marks.get(name)))}
+    return Completeness(reading.calendar, Settings(), found, {})
+
+
+def told(reading: Reading, end: datetime | None) -> str:
+    """An instant for people, local."""
+    if end is None:
+        return "unknown"
+    return end.astimezone(reading.calendar.tz).strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
+
+
+def _feed(reading: Reading, name: str, mark: Mark | None) -> Feed | None:
+    try:
+        rows = reading.table(name)
+    except NothingToShow:
+        return None
+    index = reading.calendar.index_of(F.col(INSTANTS[name]))
+    counts = dict(rows.groupBy(index.alias("index")).agg(F.count("*")).collect())
+    return judged(name, reading.calendar, counts, mark)
