@@ -34,5 +34,5 @@ def _feed(reading: Reading, name: str, mark: Mark | None) -> Feed | None:
     except NothingToShow:
         return None
     index = reading.calendar.index_of(F.col(INSTANTS[name]))
-    counts = dict(rows.groupBy(index.alias("index")).agg(F.count("*")).collect())
+    counts: dict[int, int] = dict(rows.groupBy(index.alias("i")).agg(F.count("*")).collect())
     return judged(name, reading.calendar, counts, mark)
