@@ -73,15 +73,17 @@ def described(context: Context, report: BuildReport) -> Outcome:
         "periods were right already",
     ]
     if report.pending:
-        lines.append(f"{len(report.pending)} periods wait: {told_waiting(found, report.waiting)}")
+        count = len(report.pending)
+        waits = "1 period waits" if count == 1 else f"{count} periods wait"
+        lines.append(f"{waits}: {told_waiting(found, report.waiting)}")
     reach = context.config.trajectories.reach
     around = (window.start - MEMORY, window.stop + reach)
     lines.extend(f"warning: {line}" for line in (*lagging(found), *warned(found, *around)))
     if report.unattributed.rows:
         lines.append(
-            f"warning: {report.unattributed.rows:,} redemptions worth "
-            f"{report.unattributed.amount:,.2f} are in no row's cost: the bonus is not known, its "
-            "user has no row in its period, or it came more than trajectories.attribution = "
+            f"warning: redemptions that are in no row's cost: {report.unattributed.rows:,}, worth "
+            f"{report.unattributed.amount:,.2f}; the bonus is not known, its user has no row in "
+            "its period, or it came more than trajectories.attribution = "
             f"{context.config.trajectories.attribution} periods before"
         )
     for count, told in (
