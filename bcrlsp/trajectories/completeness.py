@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 
 from bcrlsp.deliveries import FEEDS, Mark, read_marks
 from bcrlsp.periods import Calendar
-from bcrlsp.trajectories.evidence import Gap, judge_counts
+from bcrlsp.trajectories.evidence import Evidence, Gap, judge_feeds
 from bcrlsp.trajectories.settings import Settings
 from bcrlsp.trajectories.sources import Sources
 
@@ -112,8 +112,8 @@ def find_completeness(sources: Sources, begin: int) -> Completeness:
             paid[row["period_index"]] = row["paid"]
     marks = read_marks(sources.lake, sources.known_at)
     feeds = {
-        name: judged(name, sources.calendar, counts[name], marks.get(name), sources.known_at)
-        for name in FEEDS
+        name: judged(name, sources.calendar, said, marks.get(name), sources.known_at)
+        for name, said in judge_feeds(counts).items()
     }
     return Completeness(sources.calendar, sources.settings, feeds, paid, begin)
 
@@ -132,19 +132,18 @@ def _counted(sources: Sources, name: str, begin: int) -> DataFrame:
 def judged(
     name: str,
     calendar: Calendar,
-    counts: Mapping[int, int],
+    found: Evidence,
     mark: Mark | None,
     known_at: datetime | None = None,
 ) -> Feed:
-    """A feed by its mark, or else by its counts (period to number of events)."""
-    found = judge_counts(counts)
+    """A feed by its mark, or else by what its counts say."""
     until = found.until
     if mark is not None:
         until = calendar.index(mark.complete_until)
     elif until is not None and known_at is not None:
         # A period that was not over then is incomplete, whatever it holds.
         until = min(until, calendar.index(known_at))
-    return Feed(name, until, mark, max(counts, default=None), found.gaps, found.strays)
+    return Feed(name, until, mark, found.last, found.gaps, found.strays)
 
 
 def waiting(found: Completeness, window: range) -> dict[str, list[int]]:

@@ -6,7 +6,7 @@ period, so that a last day that was loaded in part is never taken for a whole on
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +48,42 @@ class Evidence:
 
     until: the first period that may not be over for the feed; None without any event. gaps: where
     it has implausibly few events, before that. strays: events with dates far off all others.
+    quiet: gaps, and further periods with few events that may be an accident. last: the last period
+    with an event.
     """
 
     until: int | None
     gaps: tuple[Gap, ...] = ()
     strays: int = 0
+    quiet: tuple[Gap, ...] = ()
+    last: int | None = None
+
+
+def judge_feeds(counts: Mapping[str, Mapping[int, int]]) -> dict[str, Evidence]:
+    """What the counts say of each feed: `judge_counts`, and days that activity and bonuses lack.
+
+    Of a small feed one silent day may be an accident; that both feeds have the same one is less
+    likely by the product of the chances.
+    """
+    found = {name: judge_counts(held) for name, held in counts.items()}
+    if {"activity", "bonuses"} <= found.keys():
+        first, second = found["activity"], found["bonuses"]
+        found["activity"] = _lost_with(first, second)
+        found["bonuses"] = _lost_with(second, first)
+    return found
+
+
+def _lost_with(own: Evidence, other: Evidence) -> Evidence:
+    gaps = list(own.gaps)
+    for mine in own.quiet:
+        for theirs in other.quiet:
+            begin, end = max(mine.first, theirs.first), min(mine.stop, theirs.stop)
+            chance = -(mine.usual + theirs.usual) * (end - begin)
+            silent = begin < end and mine.events == theirs.events == 0
+            known = any(gap.first < end and gap.stop > begin for gap in gaps)
+            if silent and chance < _IMPLAUSIBLE and not known:
+                gaps.append(Gap(begin, end, 0, mine.usual))
+    return replace(own, gaps=tuple(sorted(gaps, key=lambda gap: gap.first)))
 
 
 def judge_counts(counts: Mapping[int, int]) -> Evidence:
@@ -66,8 +97,9 @@ def judge_counts(counts: Mapping[int, int]) -> Evidence:
     dense = np.zeros(last - first + 1, dtype=np.int64)
     dense[np.array(list(body)) - first] = list(body.values())
     until = first + _proven(dense)
-    gaps = [gap for gap in _gaps(dense, first) if gap.stop <= until]
-    return Evidence(until, tuple(gaps), strays)
+    quiet = [(gap, chance) for gap, chance in _quiet(dense, first) if gap.stop <= until]
+    gaps = tuple(gap for gap, chance in quiet if chance < _IMPLAUSIBLE)
+    return Evidence(until, gaps, strays, tuple(gap for gap, _ in quiet), max(held))
 
 
 def _without_strays(held: Mapping[int, int]) -> dict[int, int]:
@@ -115,8 +147,8 @@ def _proven(dense: Counts) -> int:
     return int(np.flatnonzero(later >= min(enough, later[0]))[-1])
 
 
-def _gaps(dense: Counts, offset: int) -> list[Gap]:
-    """Runs of periods with implausibly few events, inside the counts."""
+def _quiet(dense: Counts, offset: int) -> list[tuple[Gap, float]]:
+    """Runs of periods with few events, inside the counts, and the logarithm of their chance."""
     found: list[tuple[int, int, float]] = []
     place, size = 1, len(dense)
     while place < size - 1:
@@ -131,15 +163,15 @@ def _gaps(dense: Counts, offset: int) -> list[Gap]:
     low = np.zeros(size, dtype=bool)
     for begin, end, _ in found:
         low[begin:end] = True
-    gaps = []
+    quiet = []
     for begin, end, usual in found:
         number = int(dense[begin:end].sum())
         # Empty: the chance of none. Not empty: of so few even at half the usual rate.
         rate = usual * (end - begin)
         log_chance = -rate if number == 0 else float(poisson.logcdf(number, rate / 2))
-        if log_chance < _IMPLAUSIBLE and not _comes_back(low, begin, end):
-            gaps.append(Gap(offset + begin, offset + end, number, usual))
-    return gaps
+        if not _comes_back(low, begin, end):
+            quiet.append((Gap(offset + begin, offset + end, number, usual), log_chance))
+    return quiet
 
 
 def _comes_back(low: NDArray[np.bool_], begin: int, end: int) -> bool:

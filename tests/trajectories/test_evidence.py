@@ -12,7 +12,7 @@ from bcrlsp.deliveries import Mark
 from bcrlsp.periods import Calendar
 from bcrlsp.trajectories import RewardSettings, Settings
 from bcrlsp.trajectories.completeness import Completeness, Feed, waiting
-from bcrlsp.trajectories.evidence import Gap, judge_counts
+from bcrlsp.trajectories.evidence import Gap, judge_counts, judge_feeds
 
 CALENDAR = Calendar(datetime(2025, 1, 6, tzinfo=UTC), timedelta(days=1))
 
@@ -63,6 +63,16 @@ def test_holes_are_told_from_the_feeds_own_rhythm(
     counts: dict[int, int], gaps: list[tuple[int, int]]
 ):
     assert [(gap.first, gap.stop) for gap in judge_counts(counts).gaps] == gaps
+
+
+def test_a_day_that_two_small_feeds_lack_is_no_accident():
+    one, other = feed(30, 6, p12=0), dict.fromkeys(range(30), 6) | {12: 0}
+    assert judge_counts(one).gaps == judge_counts(other).gaps == ()
+    found = judge_feeds({"activity": one, "bonuses": other, "redemptions": {0: 1}})
+    assert [(gap.first, gap.stop) for gap in found["activity"].gaps] == [(12, 13)]
+    assert found["bonuses"].gaps == (Gap(12, 13, 0, 6.0),)
+    alone = judge_feeds({"activity": one, "bonuses": dict.fromkeys(range(30), 6)})
+    assert alone["activity"].gaps == ()
 
 
 def test_few_feeds_without_holes_are_said_to_have_one():

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from pyspark.sql import functions as F
 
-from bcrlsp.deliveries import FEEDS, Mark, newest_marks
+from bcrlsp.deliveries import FEEDS, newest_marks
 from bcrlsp.report.reading import NothingToShow, Reading
 from bcrlsp.trajectories import Settings
-from bcrlsp.trajectories.completeness import Completeness, Feed, judged
+from bcrlsp.trajectories.completeness import Completeness, judged
+from bcrlsp.trajectories.evidence import judge_feeds
 from bcrlsp.trajectories.sources import INSTANTS
 
 
@@ -17,7 +18,11 @@ def feeds(reading: Reading) -> Completeness:
         marks = newest_marks(reading.table("deliveries"))
     except NothingToShow:
         marks = {}
-    found = {name: feed for name in FEEDS if (feed := _feed(reading, name, marks.get(name)))}
+    counts = {name: held for name in FEEDS if (held := _counts(reading, name)) is not None}
+    found = {
+        name: judged(name, reading.calendar, said, marks.get(name))
+        for name, said in judge_feeds(counts).items()
+    }
     return Completeness(reading.calendar, Settings(), found, {})
 
 
@@ -28,11 +33,10 @@ def told(reading: Reading, end: datetime | None) -> str:
     return end.astimezone(reading.calendar.tz).strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
 
 
-def _feed(reading: Reading, name: str, mark: Mark | None) -> Feed | None:
+def _counts(reading: Reading, name: str) -> dict[int, int] | None:
     try:
         rows = reading.table(name)
     except NothingToShow:
         return None
     index = reading.calendar.index_of(F.col(INSTANTS[name]))
-    counts: dict[int, int] = dict(rows.groupBy(index.alias("i")).agg(F.count("*")).collect())
-    return judged(name, reading.calendar, counts, mark)
+    return dict(rows.groupBy(index.alias("i")).agg(F.count("*")).collect())
