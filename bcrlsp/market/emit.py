@@ -188,7 +188,8 @@ def _starts(block: Block, simulation: Simulation) -> Ints:
 
 
 def _dates(block: Block, simulation: Simulation) -> pa.Array:
-    return pa.array(map(simulation.calendar.period, range(block.history.periods)), pa.date32())
+    names = [simulation.calendar.period(period) for period in range(block.history.periods)]
+    return pa.array(names, pa.date32())
 
 
 def _instants(micros: Ints) -> pa.Array:

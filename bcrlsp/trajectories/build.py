@@ -83,8 +83,9 @@ def build(
     ledger = Ledger(sources, feature_set.hash)
     found = find_completeness(sources, window.start - MEMORY)
     waits = waiting(found, window)
-    pending = sorted(set().union(*waits.values()))
-    complete = {period: digests.of_rows(period) for period in window if period not in pending}
+    unfinished = {period for periods in waits.values() for period in periods}
+    pending = sorted(unfinished)
+    complete = {period: digests.of_rows(period) for period in window if period not in unfinished}
     review = ledger.review("trajectories", complete)
     for other, number in sorted(review.other_sets.items()):
         progress(

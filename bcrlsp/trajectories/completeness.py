@@ -124,8 +124,10 @@ def _counted(sources: Sources, name: str, begin: int) -> DataFrame:
     if name == "activity" and kinds is not None:
         rows = rows.where(F.col("kind").isin(*kinds))
     paid = F.col("level") > 0 if name == "bonuses" else F.lit(False)
-    return rows.groupBy(F.lit(name).alias("name"), "period_index").agg(
-        F.count("*").alias("n"), F.count_if(paid).alias("paid")
+    return (
+        rows.select(F.lit(name).alias("name"), "period_index", paid.alias("paid"))
+        .groupBy("name", "period_index")
+        .agg(F.count("*").alias("n"), F.count_if("paid").alias("paid"))
     )
 
 

@@ -46,13 +46,14 @@ class Digests:
 
     def of_state(self, period: int) -> str:
         """The inputs of the carried state at the start of `period`."""
-        return self._hash("state", range(period - MEMORY, period), period - 1)
+        return self._hash("state", range(period - MEMORY, period), period)
 
-    def _hash(self, kind: str, periods: range, users_until: int) -> str:
+    def _hash(self, kind: str, periods: range, period: int) -> str:
         events = [
-            self._events.get((name, period), _NOTHING) for period in periods for name in HAPPENINGS
+            self._events.get((name, each), _NOTHING) for each in periods for name in HAPPENINGS
         ]
-        users = [sums for period, sums in self._users.items() if period <= users_until]
+        # Who signed up in the period itself has the first row in the next one.
+        users = [sums for joined, sums in self._users.items() if joined < period]
         together = reduce(_join, users, _NOTHING)
         content = json.dumps([self._rules, kind, events, together])
         return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -5,9 +5,11 @@ would lie between those that are there. Grids that differ in which of their peri
 names are the same grid.
 """
 
+from contextlib import suppress
+
 from pyspark.sql import functions as F
 
-from bcrlsp.errors import UserError
+from bcrlsp.errors import ConflictError, UserError
 from bcrlsp.periods import Calendar
 from bcrlsp.tables import TABLES, Lake
 
@@ -33,7 +35,8 @@ def remember_grid(lake: Lake, calendar: Calendar) -> None:
         row = [(_NAME, *(calendar.identity[key] for key in ("origin", "length", "zone")))]
         frame = lake.spark.createDataFrame(row, TABLES["grid"].schema)
         # Of two runs at once the first one's grid stays.
-        lake.merge("grid", frame, update=False)
+        with suppress(ConflictError):
+            lake.merge("grid", frame, update=False)
     require_grid(lake, calendar)
 
 
