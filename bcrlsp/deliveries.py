@@ -23,13 +23,28 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Mark:
-    """A feed is complete until an instant, UTC (excluded), as was said at `marked_ts`."""
+    """A feed is complete until an instant, UTC (excluded), as was said at `marked_ts`.
+
+    rows: number of rows of the feed that the mark speaks of; None: whatever there is.
+    """
 
     complete_until: datetime
     marked_ts: datetime
+    rows: int | None = None
+
+    def holds(self, rows: int) -> bool:
+        """Whether it still speaks of the feed, which has so many rows now."""
+        return self.rows is None or self.rows == rows
 
 
 def read_marks(lake: Lake, known_at: datetime | None = None) -> dict[str, Mark]:
+    """The newest mark of each feed that has one that holds; see `all_marks`."""
+    found = all_marks(lake, known_at)
+    return {name: mark for name, mark in found.items() if mark.rows is None
+            or mark.holds(lake.read(name).count())}  # fmt: skip
+
+
+def all_marks(lake: Lake, known_at: datetime | None = None) -> dict[str, Mark]:
     """The newest mark of each feed that has one.
 
     known_at: marks made later are left out. What had not happened when a mark was made cannot have
@@ -46,13 +61,14 @@ def read_marks(lake: Lake, known_at: datetime | None = None) -> dict[str, Mark]:
 def newest_marks(rows: DataFrame) -> dict[str, Mark]:
     """The newest mark of each feed, of rows of the table `deliveries`."""
     newest = rows.groupBy("feed").agg(
-        F.unix_micros(F.max_by("complete_until", F.struct("marked_ts", "complete_until"))),
-        F.unix_micros(F.max("marked_ts")),
+        F.max(F.struct("marked_ts", "complete_until", "rows")).alias("mark")
     )
+    columns = ("marked_ts", "complete_until")
+    instants = (F.unix_micros(f"mark.{name}").alias(name) for name in columns)
     found = {}
-    for feed, until, marked in newest.collect():
+    for feed, marked, until, size in newest.select("feed", *instants, "mark.rows").collect():
         made = _instant(marked)
-        found[feed] = Mark(min(_instant(until), made), made)
+        found[feed] = Mark(min(_instant(until), made), made, size)
     return found
 
 
@@ -87,15 +103,16 @@ def clear_marks(lake: Lake) -> None:
 def write_whole(lake: Lake, until: datetime) -> None:
     """Marks every feed of a source that gave all there is until an instant, at that instant.
 
-    So the past, as it was known earlier, does not know the mark.
+    So the past, as it was known earlier, does not know the mark. It speaks of the rows that are
+    there: a table that was changed since has no mark.
     """
-    _merge(lake, dict.fromkeys(FEEDS, Mark(until, until)))
+    _merge(lake, {name: Mark(until, until, lake.read(name).count()) for name in FEEDS})
 
 
 def _merge(lake: Lake, marks: Mapping[str, Mark]) -> None:
     if not marks:
         return
-    rows = [(feed, mark.complete_until, mark.marked_ts) for feed, mark in marks.items()]
+    rows = [(feed, mark.complete_until, mark.marked_ts, mark.rows) for feed, mark in marks.items()]
     lake.merge("deliveries", lake.spark.createDataFrame(rows, TABLES["deliveries"].schema))
 
 

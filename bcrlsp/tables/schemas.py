@@ -114,9 +114,10 @@ TABLES: dict[str, Table] = {
             keys=("user_id",),
         ),
         # How far each feed was delivered; the newest mark of a feed counts, earlier ones stay.
+        # rows: how many the feed had then, where any other number makes the mark void.
         _table(
             "deliveries",
-            "feed string, complete_until timestamp, marked_ts timestamp",
+            "feed string, complete_until timestamp, marked_ts timestamp, rows bigint?",
             keys=("feed", "marked_ts"),
             checks={"feed_is_known": "feed IN ('activity', 'bonuses', 'redemptions')"},
         ),

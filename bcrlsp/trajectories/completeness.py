@@ -10,16 +10,16 @@ A feed is whole up to its mark (`bcrlsp.deliveries`) where it has one, else as f
 prove it (`evidence`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bcrlsp.deliveries import FEEDS, Mark, read_marks
+from bcrlsp.deliveries import FEEDS, Mark, all_marks
 from bcrlsp.periods import Calendar
 from bcrlsp.trajectories.evidence import Evidence, Gap, judge_feeds
 from bcrlsp.trajectories.settings import Settings
@@ -32,7 +32,8 @@ class Feed:
 
     mark: its delivery mark, or None: `until` was inferred. last: the last period with an event;
     holes: where it lacks events; those that its mark covers are no reason to wait. strays: events
-    whose dates lie far off all others, which prove nothing.
+    whose dates lie far off all others, which prove nothing. void: a mark of other rows than those
+    that are there.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Feed:
     last: int | None
     holes: tuple[Gap, ...] = ()
     strays: int = 0
+    void: Mark | None = None
 
     def passed(self, first: int, stop: int) -> bool:
         """Whether periods [first, stop) are over for it and have no hole."""
@@ -110,9 +112,16 @@ def find_completeness(sources: Sources, begin: int) -> Completeness:
         counts[row["name"]][row["period_index"]] = row["n"]
         if row["paid"]:
             paid[row["period_index"]] = row["paid"]
-    marks = read_marks(sources.lake, sources.known_at)
+    marks = all_marks(sources.lake, sources.known_at)
     feeds = {
-        name: judged(name, sources.calendar, said, marks.get(name), sources.known_at)
+        name: judged(
+            name,
+            sources.calendar,
+            said,
+            marks.get(name),
+            partial(sources.size, name),
+            sources.known_at,
+        )
         for name, said in judge_feeds(counts).items()
     }
     return Completeness(sources.calendar, sources.settings, feeds, paid, begin)
@@ -136,16 +145,20 @@ def judged(
     calendar: Calendar,
     found: Evidence,
     mark: Mark | None,
+    size: Callable[[], int],
     known_at: datetime | None = None,
 ) -> Feed:
-    """A feed by its mark, or else by what its counts say."""
+    """A feed by its mark, or else by what its counts say. size: gives its number of rows."""
+    void = None
+    if mark is not None and mark.rows is not None and not mark.holds(size()):
+        mark, void = None, mark
     until = found.until
     if mark is not None:
         until = calendar.index(mark.complete_until)
     elif until is not None and known_at is not None:
         # A period that was not over then is incomplete, whatever it holds.
         until = min(until, calendar.index(known_at))
-    return Feed(name, until, mark, found.last, found.gaps, found.strays)
+    return Feed(name, until, mark, found.last, found.gaps, found.strays, void)
 
 
 def waiting(found: Completeness, window: range) -> dict[str, list[int]]:
@@ -214,6 +227,12 @@ def warned(found: Completeness, first: int, stop: int) -> Iterator[str]:
             yield (
                 f"hole in {name}: {events} from {calendar.label(hole.first)} to "
                 f"{calendar.label(hole.stop)} (usual: {hole.usual:,.0f} a period); {cure}"
+            )
+        if feed.void is not None:
+            yield (
+                f"{name} was marked when it had {feed.void.rows:,} rows and was changed since: the "
+                "mark does not count; if nothing is missing, say so: bcrlsp ingest SOURCE "
+                f"--complete-until {name}=INSTANT"
             )
         if feed.strays:
             yield (

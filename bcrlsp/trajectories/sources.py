@@ -67,6 +67,10 @@ class Sources:
         versions = {name: lake.version(name) for name in EVENT_TABLES}
         return Sources(lake, calendar, settings, versions, known_at)
 
+    def size(self, name: str) -> int:
+        """Number of rows of an event table."""
+        return self.lake.read(name, self.versions[name]).count()
+
     def users(self, until: int) -> DataFrame:
         """Users that had signed up before period `until` began, as they were known."""
         limit = F.lit(self.calendar.start(until))

@@ -10,14 +10,21 @@ import pytest
 from random_log import AMOUNTS, Log, by_the_letter, draw
 
 from bcrlsp import periods
-from bcrlsp.deliveries import FEEDS, check_marks, clear_marks, read_marks, write_marks
+from bcrlsp.deliveries import (
+    FEEDS,
+    check_marks,
+    clear_marks,
+    read_marks,
+    write_marks,
+    write_whole,
+)
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.features import FeatureSet, default_feature_set
 from bcrlsp.periods import Calendar
 from bcrlsp.tables import TABLES, Lake
 from bcrlsp.tables import Settings as LakeSettings
 from bcrlsp.trajectories import Settings, build, find_states, forget_grid, states_at
-from bcrlsp.trajectories.completeness import described_holes, told_waiting
+from bcrlsp.trajectories.completeness import described_holes, told_waiting, warned
 
 HOW = Settings()
 RowsOf = Callable[..., list[dict[str, Any]]]
@@ -272,7 +279,7 @@ def test_marks_are_kept_and_never_go_back_in_silence(lake: Lake, calendar: Calen
     }  # fmt: skip
     # Nobody knows what is yet to come: such a mark reaches to when it was made. By hand, as a
     # loader of its own would.
-    rows = [("redemptions", day(90), day(5)), ("bonuses", day(3), day(3))]
+    rows = [("redemptions", day(90), day(5), None), ("bonuses", day(3), day(3), None)]
     lake.merge("deliveries", lake.spark.createDataFrame(rows, TABLES["deliveries"].schema))
     held = read_marks(lake)
     assert (held["redemptions"].complete_until, held["bonuses"].complete_until) == (day(5), day(4))
@@ -281,3 +288,18 @@ def test_marks_are_kept_and_never_go_back_in_silence(lake: Lake, calendar: Calen
     }
     clear_marks(lake)
     assert read_marks(lake) == {}
+
+
+def test_the_mark_of_a_whole_source_speaks_of_its_own_rows(
+    lake: Lake, feature_set: FeatureSet, calendar: Calendar
+):
+    log = steady(calendar, range(8), range(8), range(8))
+    log.write(lake)
+    write_whole(lake, calendar.start(8))
+    assert build(lake, HOW, feature_set, range(8)).pending == []
+    # Somebody takes the activity of the last days away.
+    log.before(calendar.start(5)).write(lake)
+    lake.overwrite("bonuses", lake.spark.createDataFrame(log.bonuses, TABLES["bonuses"].schema))
+    report = build(lake, HOW, feature_set, range(8))
+    assert report.waiting["activity"] == [4, 5, 6, 7]
+    assert any("the mark does not count" in line for line in warned(report.complete, 0, 8))

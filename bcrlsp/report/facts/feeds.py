@@ -1,6 +1,7 @@
 """How far each feed of events is whole, and where it has holes."""
 
 from datetime import datetime
+from functools import partial
 
 from pyspark.sql import functions as F
 
@@ -20,7 +21,9 @@ def feeds(reading: Reading) -> Completeness:
         marks = {}
     counts = {name: held for name in FEEDS if (held := _counts(reading, name)) is not None}
     found = {
-        name: judged(name, reading.calendar, said, marks.get(name))
+        name: judged(
+            name, reading.calendar, said, marks.get(name), partial(sum, counts[name].values())
+        )
         for name, said in judge_feeds(counts).items()
     }
     return Completeness(reading.calendar, Settings(), found, {})
