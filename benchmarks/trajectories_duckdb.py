@@ -92,11 +92,12 @@ def duckdb_query(days: int, features: FeatureSet) -> str:
                 (coalesce(level, 0) > 0)::INT AS sent, coalesce(cost, 0) AS cost, propensity,
                 TIMESTAMP '{origin}' + to_days(p::INT) AS start
             FROM cells LEFT JOIN acts USING (user_id, p) LEFT JOIN sends USING (user_id, p)
-        )
-        SELECT user_id, start::DATE AS period, (p - floor)::INT AS step,
+        ), told AS (
+        SELECT user_id, start::DATE AS period, (p - floor - 1)::INT AS step,
             list_value({state}) AS state, level, active::DOUBLE AS reward, cost, propensity,
             false AS terminal, start AS period_start, segment
-        FROM panel WINDOW w AS ({order}), {windows}"""
+        FROM panel WINDOW w AS ({order}), {windows}
+        ) SELECT * FROM told WHERE step >= 0"""
 
 
 def compare(place: str, days: int, every: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bcrlsp.deliveries import FEEDS, write_marks
 from bcrlsp.periods import Calendar
 from bcrlsp.tables import EVENT_TABLES, Lake
 
@@ -9,6 +10,7 @@ from bcrlsp.tables import EVENT_TABLES, Lake
 def generate(lake: Lake, calendar: Calendar, users: int, days: int) -> dict[str, Any]:
     """Fills the event tables: about 1.54 events a user and day, a file a day, as days add them."""
     origin = calendar.origin.strftime("%Y-%m-%d %H:%M:%S")
+    signup = f"TIMESTAMP'{origin}' - INTERVAL 1 DAY"
     lake.spark.range(0, users * days, 1, days).createOrReplaceTempView("ids")
 
     def drawn(salt: int) -> str:
@@ -33,10 +35,11 @@ def generate(lake: Lake, calendar: Calendar, users: int, days: int) -> dict[str,
         "redemptions": f"bonus_id, user_id, {later.format('7200')} AS redeemed_ts, "
         f"CAST(level AS DOUBLE) AS amount, {later.format('7200')} AS ingest_ts "
         "FROM cells WHERE back AND redeems AND level > 0",
-        "users": f"concat('user-', id) AS user_id, TIMESTAMP'{origin}' AS signup_ts, "
-        f"'all' AS segment, TIMESTAMP'{origin}' AS ingest_ts FROM range({users})",
+        "users": f"concat('user-', id) AS user_id, {signup} AS signup_ts, "
+        f"'all' AS segment, {signup} AS ingest_ts FROM range({users})",
     }
     for name, columns in tables.items():
         lake.overwrite(name, lake.spark.sql(f"SELECT {columns}"))
+    write_marks(lake, dict.fromkeys(FEEDS, calendar.start(days)))
     counted = {name: lake.read(name).count() for name in EVENT_TABLES}
     return {"events": sum(counted.values()) - counted["users"], "users": users}

@@ -21,7 +21,7 @@ from bcrlsp.commands.pricing import settle
 from bcrlsp.decisions import Record, audit, certified_run, commit, runs_of
 from bcrlsp.policies.scoring import score
 from bcrlsp.tables import EVENT_TABLES
-from bcrlsp.trajectories import states_at, users_at
+from bcrlsp.trajectories import States, find_states, require_grid, users_at
 from bcrlsp.trajectories.windows import condition
 
 
@@ -69,6 +69,7 @@ class Plan:
 def plan(context: Context, period: int, budget: float | None, policy: str | None) -> Plan:
     """What an allocation of the period would follow from now; UserError where it cannot be."""
     asked = needed_budgets(context, budget)
+    require_grid(context.lake, context.calendar)
     # First of all: who decides the period from here on is told apart from what was there.
     seen = runs_of(context.lake, context.calendar, period)
     trained = find_policy(context, policy, context.calendar.period(period))
@@ -99,13 +100,14 @@ def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> 
     others: limits of the last budget of which to say what they would be worth.
     """
     settings = context.config.allocation
-    states = states_at(
+    past = find_states(
         context.lake,
         context.config.trajectories,
         context.feature_set,
         planned.period,
         versions=planned.versions,
-    ).select("user_id", "segment", "feature_set", "state")
+    )
+    states = past.rows.select("user_id", "segment", "feature_set", "state")
     trained = planned.trained
 
     def scores(price: float) -> DataFrame:
@@ -115,7 +117,7 @@ def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> 
     def solve(scored: DataFrame) -> Allocation:
         return allocate(scored, planned.budgets, groups="segment", settings=settings.search)
 
-    name = f"{context.calendar.start(planned.period):%Y-%m-%dT%H:%M}"
+    name = context.calendar.label(planned.period)
     with context.stage(f"Scoring users and solving the budget LP of {name}"):
         largest = trained.policy.largest_price
         money = [each.name for each in planned.budgets if each.measure == "cost"]
@@ -125,7 +127,7 @@ def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> 
         context.say(f"  values at the price {settled.price:.6g}, allocations: {settled.rounds}")
     try:
         with context.stage("Writing the allocation"):
-            outcome = _kept(context, planned, allocation)
+            outcome = _kept(context, planned, allocation, past)
         return _with_others(
             outcome, others_of.what_if(allocation, planned.budgets[-1], others), planned
         )
@@ -145,7 +147,7 @@ def _with_others(
     return Outcome(said, outcome.data | {"what_if": list(answers)})
 
 
-def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
+def _kept(context: Context, planned: Plan, allocation: Allocation, past: States) -> Outcome:
     """Adds the decisions up once more, and writes them with their certificate."""
     lake, calendar, found = context.lake, context.calendar, allocation.certificate
     index, amounts = planned.period, context.config.amounts
@@ -164,6 +166,7 @@ def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
         "run_id": planned.run_id,
         "policy_id": planned.trained.policy_id,
         "source_versions": dict(planned.versions),
+        "lags": past.lags,
         **{name: getattr(found, name) for name in ("value", "bound", "gap", "prices")},
         **{name: getattr(found, name) for name in ("limits", "passes", "users")},
         "spend": spend,
@@ -173,7 +176,8 @@ def _kept(context: Context, planned: Plan, allocation: Allocation) -> Outcome:
     ]
     commit(lake, calendar, Record(index, planned.run_id, decided, row, points, planned.seen))
     where = condition(calendar, index, index + 1)
-    lines = [
+    lines = [f"warning: {line}" for line in past.warnings]
+    lines += [
         f"budget {name}: {spend[name]:,.2f} of {_told(limit, planned.limits[name])} "
         f"(price {found.prices[name]:.6g} retained periods a unit of money)"
         for name, limit in found.limits.items()

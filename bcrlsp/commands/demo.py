@@ -1,5 +1,6 @@
 """`bcrlsp demo`: the whole pipeline, from events to the report, and what it learned."""
 
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -38,7 +39,12 @@ def demo(context: Context) -> Outcome:
         return calendar.start(index).isoformat()
 
     built = trajectories(context, first=named(first), last=named(last + 1)).data
-    newest = last - len(built["pending"])
+    done = [calendar.parse(name) for name in (*built["built"], *built["skipped"])]
+    newest = max(done, default=first - 1)
+    # A single bonus of a far date is not the end of the log.
+    end = built["watermarks"]["bonuses"]
+    if end is not None:
+        last = min(last, calendar.index(datetime.fromisoformat(end)))
     split = newest + 1 - settings.held_out
     if split <= first:
         raise DataError(

@@ -18,6 +18,7 @@ from bcrlsp.commands.target import Window, of_share
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.evaluation import Comparison, Estimate, compare, estimate
 from bcrlsp.tables import Guard, as_rows, patiently
+from bcrlsp.trajectories import require_grid
 from bcrlsp.trajectories.windows import condition
 
 MEASURES = ("retention", "cost")
@@ -48,6 +49,7 @@ def evaluate(
     those of the setting allocation.budgets and --budget; the window begins, unless told otherwise,
     where the policy's training data ended.
     """
+    require_grid(context.lake, context.calendar)
     trained = find_policy(context, policy)
     guards = _guards(context, trained)
     window = _window(context, trained.as_of.isoformat(), first, last)
@@ -126,8 +128,8 @@ def _window(context: Context, as_of: str, first: str | None, last: str | None) -
     stop = calendar.parse(last) if last else calendar.index(newest[0]) + 1
     if start >= stop:
         raise UserError(
-            f"no period to evaluate on from {calendar.start(start):%Y-%m-%d} to "
-            f"{calendar.start(stop):%Y-%m-%d}; name a window with --from and --to (one before "
+            f"no period to evaluate on from {calendar.period(start)} to "
+            f"{calendar.period(stop)}; name a window with --from and --to (one before "
             f"{as_of} holds what the policy was trained on, and flatters it), or train with an "
             "earlier --as-of"
         )
@@ -145,8 +147,8 @@ def _read(context: Context, window: range) -> tuple[pa.Table, float]:
     number, users = rows.agg(F.count("*"), F.countDistinct("user_id")).collect()[0]
     if not number:
         raise DataError(
-            f"there are no trajectories from {context.calendar.start(window.start):%Y-%m-%d} to "
-            f"{context.calendar.start(window.stop):%Y-%m-%d}; `bcrlsp trajectories` builds them"
+            f"there are no trajectories from {context.calendar.period(window.start)} to "
+            f"{context.calendar.period(window.stop)}; `bcrlsp trajectories` builds them"
         )
     most = context.config.evaluation.most_rows
     if number > most:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.report import render
+from bcrlsp.trajectories import require_grid
 
 
 @command(
@@ -13,6 +14,7 @@ from bcrlsp.report import render
 def report(context: Context, period: str | None = None) -> Outcome:
     """Write the report as one HTML page that needs no network."""
     index = None if period is None else context.calendar.parse(period)
+    require_grid(context.lake, context.calendar)
     with context.stage("Writing the report"):
         page = render(
             context.lake,

@@ -19,6 +19,7 @@ from bcrlsp.learning.transitions import Transitions
 from bcrlsp.learning.tuning import changed, check_search, search
 from bcrlsp.policies import load_policy, policy_digest, save_policy
 from bcrlsp.tables import as_rows, patiently
+from bcrlsp.trajectories import require_grid
 
 _SHOWN = ("total", "td", "holdout_td", "holdout_cost_error")
 
@@ -69,6 +70,7 @@ def _trained(
     """Reads, trains and keeps. file: see `Transitions.from_delta`."""
     lake, feature_set = context.lake, context.feature_set
     version = lake.version("trajectories")
+    require_grid(lake, context.calendar)
     point = _after_the_last(context) if as_of is None else context.calendar.parse(as_of)
     with context.stage("Reading the trajectories"):
         transitions = Transitions.from_delta(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
 
+from bcrlsp.deliveries import clear_marks, write_whole
 from bcrlsp.events.source import Events, Grid
 from bcrlsp.events.validate import (
     DUPLICATE,
@@ -58,10 +59,14 @@ def ingest(lake: Lake, source: str, events: Events, grid: Grid) -> IngestReport:
     """
     for name in _ORDER:
         require_columns(name, events.table(name))
+    if events.complete_until is not None and events.whole:
+        clear_marks(lake)
     counts = {name: _one(lake, source, name, events, grid) for name in _ORDER}
     for name, rows in events.extra.items():
         lake.overwrite(name, rows)
     lake.create("quarantine")
+    if events.complete_until is not None:
+        write_whole(lake, events.complete_until)
     return IngestReport(counts, events.detail)
 
 

@@ -30,6 +30,7 @@ class Events:
         that the lake has already stays as it is.
     extra: further tables of the lake that the source fills (always replaced), by name.
     detail: figures about the source that a reader should know, by name.
+    complete_until: the instant, UTC, before which nothing is missing, where the source knows one.
     """
 
     activity: DataFrame
@@ -41,6 +42,7 @@ class Events:
     derived: frozenset[str] = frozenset()
     extra: dict[str, DataFrame] = field(default_factory=dict)
     detail: dict[str, float] = field(default_factory=dict)
+    complete_until: datetime | None = None
 
     def table(self, name: str) -> DataFrame:
         """One of the event tables by its name."""

@@ -70,12 +70,12 @@ def judge(
 def quarantined(name: str, judged: DataFrame, grid: Grid, source: str) -> DataFrame:
     """The rows in quarantine, as the table `quarantine` wants them, each once."""
     calendar = grid.calendar
-    start = calendar.start_of(calendar.index_of(F.col(INSTANTS[name])))
+    day = calendar.date_of(calendar.index_of(F.col(INSTANTS[name])))
     return (
         judged.where(~F.col(VERDICT).isin(GOOD, DUPLICATE))
         .select(
             F.lit(f"{source}.{name}").alias("source"),
-            F.to_date(start).alias("period"),
+            day.alias("period"),
             F.col(VERDICT).alias("reason"),
             F.col(RECORD).alias("record"),
         )

@@ -137,7 +137,7 @@ def _log(scenario: Scenario, target: Chance) -> tuple[pa.Table, Floats]:
     table = pa.table(
         {
             "user_id": pa.array([f"u{user}" for user in range(users)] * periods),
-            "period": pa.array([start.date() for start in starts]),
+            "period": pa.array([calendar.period(first + step) for step in number.tolist()]),
             "period_start": pa.array(starts, pa.timestamp("us", "UTC")),
             "step": pa.array(number.astype(np.int32)),
             "state": pa.FixedSizeListArray.from_arrays(states.ravel(), states.shape[1]).cast(

@@ -53,7 +53,11 @@ class ScenarioConfig:
         """The same as JSON types."""
         return {
             **self.budget_key,
-            "calendar": [self.calendar.origin.isoformat(), self.calendar.length.total_seconds()],
+            "calendar": [
+                self.calendar.origin.isoformat(),
+                self.calendar.length.total_seconds(),
+                *filter(None, [self.calendar.identity["zone"]]),
+            ],
             "periods": self.periods,
             "budget_variation": self.budget_variation,
         }

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +24,7 @@ Carry = NDArray[np.uint32]
 
 # Users whose features are computed at once: their values stay in the processor's cache.
 _CHUNK = 4096
-_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+_MONDAY = datetime(1970, 1, 5)
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,8 @@ class FeatureSet:
             "amounts": [float(amount) for amount in self.amounts],
             "hours": self.calendar.length / timedelta(hours=1),
         }
+        if zone := self.calendar.identity["zone"]:
+            content["zone"] = zone
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     def init(self, n: int) -> Carry:
@@ -173,8 +175,10 @@ class FeatureSet:
     def _read(self, feature: Feature, carry: Carry, period: NDArray[np.int64]) -> ArrayLike:
         if feature.read in ("sin", "cos"):
             cycle = timedelta(days=feature.arguments[0])
-            offset = (self.calendar.origin - _MONDAY) / cycle
-            turns = offset + period * (self.calendar.length / cycle)
+            # Counted from one period of the grid, whichever the origin names: the same numbers.
+            anchor = self.calendar.anchor
+            offset = (self.calendar.local_start(anchor) - _MONDAY) / cycle
+            turns = offset + (period - anchor) * (self.calendar.length / cycle)
             wave = np.sin if feature.read == "sin" else np.cos
             return np.asarray(wave(2 * np.pi * (turns % 1.0)))
         words = (carry[self._words[plane]] for plane in feature.planes)

@@ -122,9 +122,10 @@ def _redemptions(block: Block, simulation: Simulation) -> Columns:
 def _users(block: Block, simulation: Simulation) -> Columns:
     length = simulation.calendar.length // timedelta(microseconds=1)
     before = block.stream(Purpose.SIGNUP).random(BLOCK)[: block.users]
-    earlier = -(before * _OLDEST * length).astype(np.int64)
-    since = np.where(block.entry > 0, block.entry * length, earlier)
-    signup = _instants(_origin(simulation) + since)
+    earlier = (before * _OLDEST * length).astype(np.int64)
+    starts = _starts(block, simulation)[block.entry]
+    # A decision is about those who had signed up before its period began.
+    signup = _instants(starts - np.where(block.entry > 0, _SECOND, np.maximum(earlier, _SECOND)))
     names = pa.array(simulation.settings.segments)
     return {
         "user_id": _user_ids(block),
@@ -140,7 +141,7 @@ def _truth(block: Block, simulation: Simulation) -> Columns:
     kind, habit, fatigue = (pa.array(part[rows].astype(np.int32)) for part in block.hidden)
     return {
         "user_id": _take(_user_ids(block), rows[1]),
-        "period": start.cast(pa.date32()),
+        "period": _take(_dates(block, simulation), rows[0]),
         "period_start": start,
         "type": kind,
         "habit": habit,
@@ -181,13 +182,14 @@ def _take(values: pa.Array, rows: np.ndarray) -> pa.Array:  # type: ignore[type-
     return values.take(pa.array(rows))
 
 
-def _origin(simulation: Simulation) -> int:
-    return int(simulation.calendar.origin.timestamp()) * _SECOND
-
-
 def _starts(block: Block, simulation: Simulation) -> Ints:
-    length = simulation.calendar.length // timedelta(microseconds=1)
-    return _origin(simulation) + np.arange(block.history.periods) * length
+    starts = map(simulation.calendar.start, range(block.history.periods))
+    return np.array([round(start.timestamp()) * _SECOND for start in starts], dtype=np.int64)
+
+
+def _dates(block: Block, simulation: Simulation) -> pa.Array:
+    names = [simulation.calendar.period(period) for period in range(block.history.periods)]
+    return pa.array(names, pa.date32())
 
 
 def _instants(micros: Ints) -> pa.Array:

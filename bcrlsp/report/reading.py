@@ -64,11 +64,11 @@ class Reading:
 
     def label(self, index: int) -> str:
         """Name of period `index`, as shown."""
-        return instant(self.calendar.start(index), self.calendar.length)
+        return instant(self.calendar.local_start(index), self.calendar.length)
 
     def moment(self, index: int) -> str:
-        """Start of period `index`, ISO, as the axis of a plot takes it."""
-        return self.calendar.start(index).strftime("%Y-%m-%d %H:%M")
+        """Start of period `index`, local, as the axis of a plot takes it."""
+        return self.calendar.local_start(index).strftime("%Y-%m-%d %H:%M")
 
 
 def empty(name: str) -> NothingToShow:

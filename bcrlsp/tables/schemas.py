@@ -113,6 +113,16 @@ TABLES: dict[str, Table] = {
             "user_id string, signup_ts timestamp, segment string, ingest_ts timestamp",
             keys=("user_id",),
         ),
+        # How far each feed was delivered; the newest mark of a feed counts, earlier ones stay.
+        # rows: how many the feed had then, where any other number makes the mark void.
+        _table(
+            "deliveries",
+            "feed string, complete_until timestamp, marked_ts timestamp, rows bigint?",
+            keys=("feed", "marked_ts"),
+            checks={"feed_is_known": "feed IN ('activity', 'bonuses', 'redemptions')"},
+        ),
+        # The grid of periods that the tables of this lake are keyed by: one row.
+        _table("grid", "name string, origin string, length string, zone string", keys=("name",)),
         _table(
             "trajectories",
             "user_id string, period date, step int, state array<float>, level int, reward double, "
@@ -141,7 +151,8 @@ TABLES: dict[str, Table] = {
             "period date, run_id string, policy_id string, value double, bound double, "
             "gap double, prices map<string,double>, spend map<string,double>, "
             "limits map<string,double>, passes int, users bigint, "
-            "source_versions map<string,bigint>, period_start timestamp, created_ts timestamp",
+            "source_versions map<string,bigint>, period_start timestamp, created_ts timestamp, "
+            "lags map<string,bigint>?",
             keys=("period_start", "run_id"),
         ),
         _table(
@@ -214,6 +225,8 @@ MADE_BY = {
     "users": _INGEST,
     "quarantine": _INGEST,
     "market_truth": "`bcrlsp simulate`",
+    "deliveries": "`bcrlsp ingest SOURCE --complete-until INSTANT`",
+    "grid": "`bcrlsp trajectories`",
     "trajectories": "`bcrlsp trajectories`",
     "states": "`bcrlsp trajectories`",
     "builds": "`bcrlsp trajectories`",

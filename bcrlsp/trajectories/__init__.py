@@ -1,7 +1,19 @@
 """Trajectories: events to the decisions, states, rewards and costs of every user and period."""
 
 from bcrlsp.trajectories.build import BuildReport, build
+from bcrlsp.trajectories.grid import forget_grid, require_grid
 from bcrlsp.trajectories.settings import RewardSettings, Settings
-from bcrlsp.trajectories.states import states_at, users_at
+from bcrlsp.trajectories.states import States, find_states, states_at, users_at
 
-__all__ = ["BuildReport", "RewardSettings", "Settings", "build", "states_at", "users_at"]
+__all__ = [
+    "BuildReport",
+    "RewardSettings",
+    "Settings",
+    "States",
+    "build",
+    "find_states",
+    "forget_grid",
+    "require_grid",
+    "states_at",
+    "users_at",
+]

@@ -14,7 +14,9 @@ from pyspark.sql import functions as F
 
 from bcrlsp.features import MEMORY, FeatureSet
 from bcrlsp.tables import Lake
-from bcrlsp.trajectories.digests import Digests, scan
+from bcrlsp.trajectories.completeness import Completeness, find_completeness, waiting
+from bcrlsp.trajectories.digests import scan
+from bcrlsp.trajectories.grid import remember_grid
 from bcrlsp.trajectories.late import quarantine_late
 from bcrlsp.trajectories.ledger import Ledger
 from bcrlsp.trajectories.panel import Span
@@ -22,6 +24,7 @@ from bcrlsp.trajectories.rows import TRAJECTORY_SCHEMA, trajectory_rows
 from bcrlsp.trajectories.settings import Settings
 from bcrlsp.trajectories.sources import Sources
 from bcrlsp.trajectories.states import Snapshots
+from bcrlsp.trajectories.unattributed import Unattributed, find_unattributed
 from bcrlsp.trajectories.windows import condition, dates, runs
 
 
@@ -30,7 +33,9 @@ class BuildReport:
     """What a build did.
 
     window: periods asked for. built, skipped: periods written now, and found right as they were.
-    pending: periods whose reward or cost is not known yet: they have no rows.
+    pending: periods whose reward or cost is not known yet: they have no rows. waiting: the same, by
+    the feeds that they wait for. complete: how far every feed is whole.
+    unattributed: redemptions of the window that are in no row's cost.
     rows: rows written. conflicts: bonuses beyond a user's first in a period (the highest level
     counts). duplicates: events that were there more than once (one counts). late: events that came
     later than settings.lateness allows, now in quarantine.
@@ -47,6 +52,9 @@ class BuildReport:
     duplicates: int
     late: int
     snapshot: int | None
+    waiting: Mapping[str, list[int]]
+    complete: Completeness
+    unattributed: Unattributed
     versions: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -65,13 +73,19 @@ def build(
     window: numbers of neighbouring periods in feature_set.calendar. known_at: rows that were
     ingested later are left out (the past as it was known then); None: as it is known now.
     force: periods that are right are built again. Raises DataError when an event table is missing,
-    ConflictError when another run wrote the same periods at once.
+    ConflictError when another run wrote the same periods at once, UserError when the lake's tables
+    are keyed by another grid.
     """
     sources = Sources.pin(lake, feature_set.calendar, settings, known_at)
+    remember_grid(lake, feature_set.calendar)
     late = quarantine_late(sources, window.start - MEMORY, window.stop + settings.reach)
     digests = scan(sources, feature_set, window.start, window.stop)
     ledger = Ledger(sources, feature_set.hash)
-    complete = {period: digests.of_rows(period) for period in window if digests.complete(period)}
+    found = find_completeness(sources, window.start - MEMORY)
+    waits = waiting(found, window)
+    unfinished = {period for periods in waits.values() for period in periods}
+    pending = sorted(unfinished)
+    complete = {period: digests.of_rows(period) for period in window if period not in unfinished}
     review = ledger.review("trajectories", complete)
     for other, number in sorted(review.other_sets.items()):
         progress(
@@ -90,9 +104,8 @@ def build(
         empty = range(run.start, run.stop if written.first is None else written.first)
         ledger.write("trajectories", inputs, empty)
         counts += written
-    pending = [period for period in window if period not in complete]
     _clear(sources, ledger, pending)
-    snapshot = _snapshot_period(digests, window)
+    snapshot = _snapshot_period(found, window)
     if snapshot is not None:
         snapshots.save(snapshot, base=window.start)
     return BuildReport(
@@ -105,6 +118,9 @@ def build(
         duplicates=counts.duplicates,
         late=late,
         snapshot=snapshot,
+        waiting=waits,
+        complete=found,
+        unattributed=find_unattributed(sources, window),
         versions={**sources.versions, "trajectories": lake.version("trajectories")},
     )
 
@@ -174,11 +190,11 @@ def _clear(sources: Sources, ledger: Ledger, pending: Sequence[int]) -> None:
         lake.replace("trajectories", nothing, condition(calendar, run.start, run.stop))
 
 
-def _snapshot_period(digests: Digests, window: range) -> int | None:
-    """The window's end, or the first period without events if that comes earlier."""
-    if digests.last is None or digests.last + 1 < window.start:
+def _snapshot_period(found: Completeness, window: range) -> int | None:
+    """The window's end, or the last period before it whose past is over."""
+    if found.past is None or found.past < window.start:
         return None
-    return min(window.stop, digests.last + 1)
+    return min(window.stop, found.past)
 
 
 def _describe(sources: Sources, run: range) -> str:

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from bcrlsp.features import MEMORY, FeatureSet
 from bcrlsp.trajectories.sources import HAPPENINGS, INSTANTS, Sources
 
-_VERSION = 1
+_VERSION = 2
 """Raise it when the same inputs give other rows than before."""
 
 _COLUMNS: Mapping[str, str] = {
@@ -27,29 +27,18 @@ _COLUMNS: Mapping[str, str] = {
     "users": "user_id, signup_ts, segment",
 }
 
-# The tables that say how far the log reaches: a redemption may come long after its bonus.
-_FRONTIER = ("activity", "bonuses")
-
 Sums = tuple[int, int, int]
 _NOTHING: Sums = (0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Digests:
-    """The inputs of the periods that were scanned.
+    """The inputs of the periods that were scanned."""
 
-    last: the last period that holds an event, or whose successors do; None without any event.
-    """
-
-    last: int | None
     _rules: str
     _reach: int
     _events: Mapping[tuple[str, int], Sums]
     _users: Mapping[int, Sums]
-
-    def complete(self, period: int) -> bool:
-        """Whether all that the row of `period` needs has happened."""
-        return self.last is not None and period + self._reach <= self.last
 
     def of_rows(self, period: int) -> str:
         """The inputs of a period's trajectory rows."""
@@ -57,13 +46,14 @@ class Digests:
 
     def of_state(self, period: int) -> str:
         """The inputs of the carried state at the start of `period`."""
-        return self._hash("state", range(period - MEMORY, period), period - 1)
+        return self._hash("state", range(period - MEMORY, period), period)
 
-    def _hash(self, kind: str, periods: range, users_until: int) -> str:
+    def _hash(self, kind: str, periods: range, period: int) -> str:
         events = [
-            self._events.get((name, period), _NOTHING) for period in periods for name in HAPPENINGS
+            self._events.get((name, each), _NOTHING) for each in periods for name in HAPPENINGS
         ]
-        users = [sums for period, sums in self._users.items() if period <= users_until]
+        # Who signed up in the period itself has the first row in the next one.
+        users = [sums for joined, sums in self._users.items() if joined < period]
         together = reduce(_join, users, _NOTHING)
         content = json.dumps([self._rules, kind, events, together])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -85,22 +75,7 @@ def scan(sources: Sources, feature_set: FeatureSet, first: int, stop: int) -> Di
     users = {period: sums for (name, period), sums in found.items() if name == "users"}
     events = {key: sums for key, sums in found.items() if key[0] != "users"}
     rules = json.dumps([_VERSION, feature_set.hash, sources.settings.rules, str(sources.known_at)])
-    seen = {period for name, period in events if name in _FRONTIER}
-    last = _last(sources, seen, end)
-    return Digests(last, rules, reach, events, users)
-
-
-def _last(sources: Sources, seen: set[int], end: int) -> int | None:
-    """The last period that is over, as far as it matters before `end`."""
-    last = max(seen, default=None)
-    if last != end - 1:
-        after = [sources.between(name, end, None).select("user_id") for name in _FRONTIER]
-        if not reduce(DataFrame.unionByName, after).isEmpty():
-            last = end - 1
-    if last is not None and sources.known_at is not None:
-        # A period that was not over then is incomplete, whatever it holds.
-        last = min(last, sources.calendar.index(sources.known_at) - 1)
-    return last
+    return Digests(rules, reach, events, users)
 
 
 def _sums(rows: DataFrame, name: str) -> DataFrame:

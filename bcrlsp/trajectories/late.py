@@ -31,10 +31,11 @@ def quarantine_late(sources: Sources, first: int, stop: int) -> int:
 
 def _quarantined(sources: Sources, name: str, first: int, stop: int) -> DataFrame:
     rows = sources.late(name, first, stop)
-    period = sources.calendar.start_of(sources.calendar.index_of(F.col(INSTANTS[name])))
+    calendar = sources.calendar
+    period = calendar.date_of(calendar.index_of(F.col(INSTANTS[name])))
     return rows.select(
         F.lit(name).alias("source"),
-        period.cast("date").alias("period"),
+        period.alias("period"),
         F.lit(REASON).alias("reason"),
         F.to_json(F.struct(*rows.columns)).alias("record"),
         # When it was found out is when it came: the same on every run.

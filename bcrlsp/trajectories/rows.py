@@ -142,7 +142,8 @@ def _period_columns(period: NDArray[Any], feature_set: FeatureSet) -> dict[str, 
     numbers, place = np.unique(period, return_inverse=True)
     starts = [calendar.start(int(number)) for number in numbers]
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    days = np.array([(start.date() - date(1970, 1, 1)).days for start in starts], dtype=np.int32)
+    names = (calendar.period(int(number)) for number in numbers)
+    days = np.array([(name - date(1970, 1, 1)).days for name in names], dtype=np.int32)
     micros = np.array([round((start - epoch).total_seconds()) * 10**6 for start in starts])
     return {
         "period": pa.array(days[place]).cast(pa.date32()),

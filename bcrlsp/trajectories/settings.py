@@ -43,6 +43,12 @@ class Settings(BaseModel):
         description="an event that is ingested more than this many periods after its own goes to "
         "quarantine; null: an event is never too late, and what it touches is rebuilt",
     )
+    max_lag: int = Field(
+        1,
+        ge=0,
+        description="periods before a decision's that activity or bonuses may not have passed yet "
+        "(the newest is often there in part); beyond it no state is made, and nothing allocated",
+    )
     snapshots: int = Field(
         3, ge=1, description="number of carried states (the newest) that are kept"
     )
@@ -67,5 +73,5 @@ class Settings(BaseModel):
     @property
     def rules(self) -> str:
         """The settings that change a row, as text."""
-        how = {"snapshots", "periods_a_write", "files_a_period"}
+        how = {"snapshots", "periods_a_write", "files_a_period", "max_lag"}
         return json.dumps(self.model_dump(exclude=how), sort_keys=True)

@@ -72,10 +72,14 @@ class Sources:
             versions = {name: lake.version(name) for name in EVENT_TABLES}
         return Sources(lake, calendar, settings, versions, known_at)
 
+    def size(self, name: str) -> int:
+        """Number of rows of an event table."""
+        return self.lake.read(name, self.versions[name]).count()
+
     def users(self, until: int) -> DataFrame:
-        """Users that have signed up by the start of period `until`, as they were known."""
+        """Users that had signed up before period `until` began, as they were known."""
         limit = F.lit(self.calendar.start(until))
-        return self._known("users").where(F.col(INSTANTS["users"]) <= limit)
+        return self._known_users().where(F.col(INSTANTS["users"]) < limit)
 
     def between(self, name: str, first: int, stop: int | None) -> DataFrame:
         """What happened in periods [first, stop), came in time and was known.
@@ -143,11 +147,14 @@ class Sources:
         )
 
     def _users(self, until: int) -> DataFrame:
-        """Users, with the period of sign-up, and as key the first period that starts after it."""
-        signup = F.col(INSTANTS["users"])
-        rows = self.users(until).withColumn("period_index", self.calendar.index_of(signup))
-        began = signup > self.calendar.start_of(F.col("period_index"))
-        rows = rows.withColumn("entry", F.col("period_index") + began.cast("bigint"))
+        """Users, with the period of sign-up, and as key the first period that starts after it.
+
+        Who signs up at a period's very start has the first row in the next one: what made it known
+        may be the very activity that the row would count as a return.
+        """
+        index = self.calendar.index_of(F.col(INSTANTS["users"]))
+        rows = self.users(until).withColumn("period_index", index)
+        rows = rows.withColumn("entry", F.col("period_index") + 1)
         return _shaped(rows, USER, period="period_index", key="entry", segment="segment")
 
     def _between(self, name: str, first: int, stop: int | None) -> DataFrame:
@@ -156,6 +163,50 @@ class Sources:
         if stop is not None:
             rows = rows.where(instant < F.lit(self.calendar.start(stop)))
         return rows.withColumn("period_index", self.calendar.index_of(instant))
+
+    def _known_users(self) -> DataFrame:
+        """Users by what had arrived: one that its first event made is known by arrived events.
+
+        Such a row of `users` has the instant of an event as its sign-up and says nothing of when
+        that event arrived. Where it came later than `known_at`, the user had signed up at the first
+        event that had arrived, or was not known.
+        """
+        users = self.lake.read("users", self.versions["users"])
+        if self.known_at is None:
+            return users
+        known = F.lit(self.known_at)
+        happened = [
+            self.lake.read(name, self.versions[name]).select(
+                "user_id",
+                F.col(INSTANTS[name]).alias("_at"),
+                F.col("ingest_ts").alias("_came"),
+            )
+            for name in ("activity", "bonuses")
+        ]
+        made = (F.col("_at") == F.col("signup_ts")) & (
+            (F.col("ingest_ts") == F.col("signup_ts")) | (F.col("ingest_ts") == F.col("_came"))
+        )
+        of_user = (
+            users.select("user_id", "signup_ts", "ingest_ts")
+            .join(reduce(DataFrame.unionByName, happened), "user_id")
+            .groupBy("user_id")
+            .agg(
+                F.min(F.when(made, F.col("_came"))).alias("_made"),
+                F.min(F.when(F.col("_came") <= known, F.col("_at"))).alias("_seen"),
+            )
+        )
+        hidden = F.col("_made") > known
+        signup = F.when(hidden, F.col("_seen")).otherwise(F.col("signup_ts"))
+        came = F.when(F.col("_made").isNotNull(), F.lit(True)).otherwise(
+            F.col("ingest_ts") <= known
+        )
+        return (
+            users.join(of_user, "user_id", "left")
+            .where(came)
+            .withColumn("signup_ts", signup)
+            .where(F.col("signup_ts").isNotNull())
+            .drop("_made", "_seen")
+        )
 
     def _known(self, name: str) -> DataFrame:
         rows = self.lake.read(name, self.versions[name])

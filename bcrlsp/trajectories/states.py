@@ -5,8 +5,10 @@ that they were built from the same inputs. Any other state is made from the even
 `MEMORY` periods, so that snapshots are a saving and never the only copy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from warnings import warn
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,12 +17,27 @@ from bcrlsp.errors import DataError
 from bcrlsp.features import MEMORY, FeatureSet
 from bcrlsp.periods import Calendar
 from bcrlsp.tables import Lake
+from bcrlsp.trajectories.completeness import Completeness, Feed, find_completeness, warned
 from bcrlsp.trajectories.digests import Digests, scan
+from bcrlsp.trajectories.grid import require_grid
 from bcrlsp.trajectories.ledger import Ledger
 from bcrlsp.trajectories.rows import STATE_SCHEMA, state_rows
 from bcrlsp.trajectories.settings import Settings
 from bcrlsp.trajectories.sources import Sources
 from bcrlsp.trajectories.windows import condition
+
+
+@dataclass(frozen=True)
+class States:
+    """The states at the start of a period, and what puts them in doubt.
+
+    rows: see `states_at`. lags: periods before it that are not over for a feed, by its name.
+    warnings: lines for people.
+    """
+
+    rows: DataFrame
+    lags: dict[str, int]
+    warnings: list[str]
 
 
 def states_at(
@@ -32,18 +49,40 @@ def states_at(
     known_at: datetime | None = None,
     versions: Mapping[str, int] | None = None,
 ) -> DataFrame:
-    """The state of every user that has signed up by the start of `period`.
+    """The state of every user that had signed up before `period` began.
 
-    period: number of the period; all of the one before it must be in the events (an event in it, or
-    in any later period), else DataError: silence that was never seen would be taken for absence.
+    period: number of the period. DataError when the events do not reach to it, or activity or
+    bonuses lag more than `settings.max_lag` periods behind it: silence that was never seen would be
+    taken for absence. A smaller lag is warned of. UserError when the lake has another grid.
     versions: of the event tables; None: the newest.
     Returns user_id string, period date, period_start timestamp, step int, segment string,
     carry binary, feature_set string, inputs string, state array<float> (d,).
     """
+    states = find_states(lake, settings, feature_set, period, known_at=known_at, versions=versions)
+    for line in states.warnings:
+        warn(line, stacklevel=2)
+    return states.rows
+
+
+def find_states(
+    lake: Lake,
+    settings: Settings,
+    feature_set: FeatureSet,
+    period: int,
+    *,
+    known_at: datetime | None = None,
+    versions: Mapping[str, int] | None = None,
+) -> States:
+    """As `states_at`, with what is to be said of them."""
+    require_grid(lake, feature_set.calendar)
     sources = Sources.pin(lake, feature_set.calendar, settings, known_at, versions)
+    found = find_completeness(sources, period - MEMORY)
+    _require_past(found, period)
     digests = scan(sources, feature_set, period, period)
-    require_past(sources, digests, period)
-    return Snapshots(sources, feature_set, digests).at(period)
+    warnings = list(_lagging(found, period))
+    warnings += warned(found, period - MEMORY, period)
+    rows = Snapshots(sources, feature_set, digests).at(period)
+    return States(rows, found.lags(period), warnings)
 
 
 def users_at(
@@ -53,19 +92,47 @@ def users_at(
     period: int,
     versions: Mapping[str, int] | None = None,
 ) -> DataFrame:
-    """user_id, segment of every user that has signed up by the start of `period`: see states_at."""
+    """user_id, segment of every user that had signed up before `period` began: see states_at."""
     sources = Sources.pin(lake, calendar, settings, versions=versions)
     return sources.users(period).select("user_id", "segment")
 
 
-def require_past(sources: Sources, digests: Digests, period: int) -> None:
-    """DataError unless the events reach to the start of `period`."""
-    if digests.last is None or digests.last < period - 1:
-        calendar = sources.calendar
-        last = "none" if digests.last is None else f"{calendar.start(digests.last):%Y-%m-%dT%H:%M}"
+def _require_past(found: Completeness, period: int) -> None:
+    """DataError unless the events reach to the start of `period`, closely enough in each feed."""
+    calendar, lags = found.calendar, found.lags(period)
+    reached = [_reached(found.feeds[name]) for name in ("activity", "bonuses")]
+    last = max((each for each in reached if each is not None), default=None)
+    start = calendar.label(period)
+    if last is None or last < period - 1:
+        there = "none" if last is None else calendar.label(last)
         raise DataError(
-            f"no state at {calendar.start(period):%Y-%m-%dT%H:%M}: the last period with events "
-            f"before it is {last}; allowed: up to the period after it; ingest the events between"
+            f"no state at {start}: the last period with events before it is {there}; allowed: up "
+            "to the period after it; ingest the events between"
+        )
+    worst = max(lags, key=lambda name: lags[name], default=None)
+    if worst is not None and lags[worst] > found.settings.max_lag:
+        raise DataError(
+            f"no state at {start}: {'; '.join(_lagging(found, period))}; allowed: a lag of "
+            f"{found.settings.max_lag} (trajectories.max_lag); ingest what is missing, or say that "
+            f"nothing is: bcrlsp ingest SOURCE --complete-until {worst}=INSTANT"
+        )
+
+
+def _reached(feed: Feed) -> int | None:
+    """The last period of which a feed has told something."""
+    if feed.until is None:
+        return None
+    return feed.until - 1 if feed.mark is not None else feed.until
+
+
+def _lagging(found: Completeness, period: int) -> Iterator[str]:
+    for name, lag in found.lags(period).items():
+        end = found.feeds[name].watermark(found.calendar)
+        told = "has no event" if end is None else f"is complete until {end:%Y-%m-%dT%H:%M}Z"
+        periods = "1 period" if lag == 1 else f"{lag} periods"
+        yield (
+            f"{name} lags {periods} behind {found.calendar.label(period)} (it {told}): features "
+            "may take what has not arrived for absence"
         )
 
 

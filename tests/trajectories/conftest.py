@@ -44,7 +44,7 @@ def base(
 ) -> Lake:
     """A lake with `log` and the trajectories of `WINDOW`. Not to be changed."""
     lake = Lake(spark, LakeSettings(root=str(tmp_path_factory.mktemp("base"))))
-    log.write(lake)
+    log.write(lake, feature_set.calendar.start(PERIODS))
     build(lake, Settings(), feature_set, WINDOW)
     return lake
 
@@ -59,9 +59,9 @@ def built(base: Lake, tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def events(base: Lake, tmp_path: Path) -> Lake:
-    """A copy of the event tables of `base` alone."""
+    """A copy of the event tables of `base` and their marks alone."""
     root = tmp_path / "events"
-    for name in ("activity", "bonuses", "redemptions", "users"):
+    for name in ("activity", "bonuses", "redemptions", "users", "deliveries"):
         shutil.copytree(Path(base.place) / name, root / name)
     return Lake(base.spark, LakeSettings(root=str(root)))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bcrlsp.deliveries import FEEDS, write_marks
 from bcrlsp.features import MEMORY, FeatureSet, Records
 from bcrlsp.periods import Calendar
 from bcrlsp.tables import TABLES, Lake
@@ -40,7 +41,10 @@ class Log:
             }
         )
 
-    def write(self, lake: Lake) -> None:
+    def write(self, lake: Lake, until: datetime | None = None) -> None:
+        """until: where every feed is marked as complete; None: no mark."""
+        if until is not None:
+            write_marks(lake, dict.fromkeys(FEEDS, until))
         for name in ("activity", "bonuses", "redemptions", "users"):
             frame = lake.spark.createDataFrame(getattr(self, name), TABLES[name].schema)
             lake.overwrite(name, frame)
@@ -89,7 +93,7 @@ def by_the_letter(
     calendar, out = features.calendar, []
     for user, signup, segment, _ in sorted(log.users):
         floor = calendar.index(signup)
-        entry = floor + (calendar.start(floor) < signup)
+        entry = floor + 1
         events, amount = defaultdict(int), defaultdict(float)
         for _, at, _, value, _ in {row for row in log.activity if row[0] == user}:
             events[calendar.index(at)] += 1

@@ -56,7 +56,7 @@ def test_days_added_as_they_come_give_the_batch(
 ):
     """A day is built from the carried states; what comes later changes no row of the past."""
     for day in (PERIODS - 2, PERIODS - 1, PERIODS):
-        log.before(calendar.start(day)).write(lake)
+        log.before(calendar.start(day)).write(lake, calendar.start(day))
         days = range(WINDOW.start if day == PERIODS - 2 else day - 1, day)
         assert build(lake, HOW, feature_set, days).built == list(days)
         past = [row for row in rows_of(base) if row["period_start"] < day]
@@ -159,8 +159,9 @@ def test_the_past_as_it_was_known(
     add(built, "activity", [late])
     known = calendar.start(36)
     report = build(built, HOW, feature_set, WINDOW, known_at=known)
-    assert report.pending == list(range(36, PERIODS))
-    wanted = expected(log.before(known), feature_set, HOW, range(WINDOW.start, 36))
+    # The mark was made later: at that time only later events could prove that a day was over.
+    assert report.pending == list(range(35, PERIODS))
+    wanted = expected(log.before(known), feature_set, HOW, range(WINDOW.start, 35))
     assert rows_of(built, "trajectories", "inputs") == wanted
     assert build(built, HOW, feature_set, WINDOW, known_at=known).built == []
     build(built, HOW, feature_set, WINDOW)
@@ -180,7 +181,7 @@ def test_what_is_no_longer_there_is_cleared(
     assert {row["period_start"] for row in rows_of(built)} == set(range(33, PERIODS))
     assert build(built, HOW, feature_set, WINDOW).built == []
     # The last days are withdrawn: what came of their decisions is not known any more.
-    later.before(calendar.start(36)).write(built)
+    later.before(calendar.start(36)).write(built, calendar.start(36))
     report = build(built, HOW, feature_set, WINDOW)
     assert {row["period_start"] for row in rows_of(built)} == set(range(33, 36))
     assert (report.pending, report.snapshot) == (list(range(36, PERIODS)), 36)
@@ -252,7 +253,7 @@ def test_periods_of_some_hours_replace_no_neighbour(lake: Lake):
     hours = Calendar(datetime(2025, 1, 6, tzinfo=UTC), timedelta(hours=6))
     features = default_feature_set(AMOUNTS, hours)
     log = draw(hours, users=5, length=12, seed=2)
-    log.write(lake)
+    log.write(lake, hours.start(12))
     build(lake, HOW, features, range(12))
 
     def rows() -> list[Any]:

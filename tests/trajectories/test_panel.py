@@ -1,6 +1,7 @@
 """From a stream of events to rows, in NumPy alone: against plain loops, and cut in every way."""
 
 from collections import defaultdict
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from bcrlsp.trajectories.sources import ACTIVITY, BONUS, REDEMPTION, USER
 CALENDAR = periods.Settings().calendar()
 FEATURES = default_feature_set(AMOUNTS, CALENDAR)
 PERIODS = 40
+BEFORE = CALENDAR.start(0) - timedelta(microseconds=1)
 STREAM = pa.schema(
     [
         ("user_hash", pa.int64()),
@@ -59,7 +61,7 @@ def stream(log: Log, calendar: Calendar = CALENDAR, one_hash: bool = False) -> p
         add(REDEMPTION, user, calendar.index(at), keys[bonus], value=amount)
     for user, at, segment, _ in log.users:
         floor = calendar.index(at)
-        add(USER, user, floor, floor + (calendar.start(floor) < at), segment=segment)
+        add(USER, user, floor, floor + 1, segment=segment)
     rows.sort(key=lambda row: row["user_hash"])
     return pa.Table.from_pylist(rows, STREAM)
 
@@ -178,7 +180,7 @@ def test_several_bonuses_in_a_period_count_as_the_highest_and_cost_all_that_they
         ("high", "u", start, 2, 2.5, 0.5, None, start),
     ]
     redemptions = [("low", "u", start, 1.0, start), ("high", "u", start, 2.5, start)]
-    log = Log([], bonuses, redemptions, [("u", start, "all", start)])
+    log = Log([], bonuses, redemptions, [("u", BEFORE, "all", BEFORE)])
     (row,) = run(stream(log), Span(-MEMORY, 0, 1), Settings())
     assert (row["level"], row["cost"], row["propensity"], row["conflicts"]) == (2, 3.5, None, 1)
 
@@ -193,6 +195,19 @@ def test_a_foreign_redemption_is_no_cost():
     start = CALENDAR.start(0)
     bonuses = [("b", "u", start, 1, 1.0, 0.5, None, start)]
     redemptions = [("b", "v", start, 1.0, start), ("other", "u", start, 1.0, start)]
-    users = [("u", start, "all", start), ("v", start, "all", start)]
+    users = [("u", BEFORE, "all", BEFORE), ("v", BEFORE, "all", BEFORE)]
     rows = run(stream(Log([], bonuses, redemptions, users)), Span(-MEMORY, 0, 1), Settings())
     assert [row["cost"] for row in rows] == [0.0, 0.0]
+
+
+def test_a_row_cannot_be_1_by_construction():
+    """Who is known by an activity at midnight has no row in which it is the return."""
+    midnight = CALENDAR.start(1)
+    log = Log([("u", midnight, "open", 1.0, midnight)], [], [], [("u", midnight, "all", midnight)])
+    rows = run(stream(log), Span(-MEMORY, 0, 4), Settings())
+    assert [(row["period_start"], row["reward"], row["step"]) for row in rows] == [
+        (CALENDAR.start(2), 0.0, 0),
+        (CALENDAR.start(3), 0.0, 1),
+    ]
+    # What it did before the decision is in the state of the first row.
+    assert rows[0]["state"][FEATURES.names.index("active_1")] == 1

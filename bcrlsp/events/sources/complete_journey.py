@@ -21,6 +21,7 @@ coupons redeem no bonus of ours (level 0 costs nothing): these go to ingestion l
 which puts them into quarantine as redemptions of level 0, and the source's detail has their sum.
 """
 
+from datetime import UTC, datetime
 from importlib.resources import as_file, files
 
 import numpy as np
@@ -34,6 +35,8 @@ from bcrlsp.errors import ConfigError, UserError
 from bcrlsp.events.source import SOURCES, Events, Grid
 
 _ZONE = "America/New_York"
+# The end of 2017 there: the data is that year, whole.
+_END = datetime(2018, 1, 1, 5, tzinfo=UTC)
 _LEVEL = {"Type C": 1, "Type B": 2, "Type A": 3}
 _COLUMNS = [
     "household_id", "basket_id", "sales_value", "coupon_disc", "coupon_match_disc",
@@ -75,6 +78,7 @@ class CompleteJourney:
             redemptions=_frame(spark, redemptions),
             users=_frame(spark, _users(baskets, settings.segment)),
             whole=True,
+            complete_until=_END,
             detail={
                 "households": float(baskets.user_id.nunique()),
                 "baskets": float(len(baskets)),
@@ -183,8 +187,7 @@ def _data(name: str) -> pd.DataFrame:
 
 
 def _index(instants: pd.Series, grid: Grid) -> NDArray[np.int64]:
-    since = instants - pd.Timestamp(grid.calendar.origin)
-    return np.asarray(since // pd.Timedelta(grid.calendar.length), dtype=np.int64)
+    return grid.calendar.indices(instants.dt.as_unit("us").astype(np.int64).to_numpy())
 
 
 def _utc(instants: pd.Series) -> pd.Series:

@@ -40,6 +40,7 @@ class Simulated:
             users=simulated_table(spark, simulation, "users"),
             whole=True,
             checked=True,
+            complete_until=grid.calendar.start(settings.periods),
             extra={"market_truth": simulated_table(spark, simulation, "market_truth")},
         )
 

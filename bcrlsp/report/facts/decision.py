@@ -151,7 +151,7 @@ def _index(reading: Reading, rows: DataFrame) -> int:
 
 def _no_allocation(reading: Reading, newest: int | None) -> DataError:
     calendar = reading.calendar
-    start = calendar.start(reading.period or 0)
+    start = calendar.local_start(reading.period or 0)
     asked = instant(start, calendar.length)
     there = "there is none" if newest is None else f"the newest is of {reading.label(newest)}"
     return DataError(

@@ -3,10 +3,12 @@
 from pyspark.sql import functions as F
 
 from bcrlsp.report import plots, text
+from bcrlsp.report.facts.feeds import feeds, told
 from bcrlsp.report.facts.log import Log, LoggedLevel, log
 from bcrlsp.report.labels import level_name
 from bcrlsp.report.reading import NothingToShow, Reading
 from bcrlsp.report.section import Content, Grid, Plot, section
+from bcrlsp.trajectories.completeness import lagging, warned
 
 
 @section(
@@ -29,9 +31,9 @@ def trajectories(reading: Reading) -> Content:
         ),
         plot=_plot(reading, found),
         plot_says="Bars of the mean reward by bonus level, as logged and weighted to all users.",
-        grids=[_levels(reading, found), *_quarantine(reading)],
+        grids=[_levels(reading, found), *_feeds(reading), *_quarantine(reading)],
         notes=_notes(found),
-        warnings=_unseen(reading, found),
+        warnings=[*_unseen(reading, found), *_doubts(reading)],
     )
 
 
@@ -85,6 +87,33 @@ def _levels(reading: Reading, found: Log) -> Grid:
         ],
         rows=[row(held) for held in found.levels],
     )
+
+
+def _feeds(reading: Reading) -> list[Grid]:
+    """How far each feed is whole."""
+    found = reading.fact(feeds)
+    rows = [
+        [
+            name,
+            told(reading, feed.watermark(reading.calendar)),
+            "its mark" if feed.mark else "its events",
+            text.count(len(feed.holes)),
+        ]
+        for name, feed in found.feeds.items()
+    ]
+    return [Grid(["Feed", "Complete until", "As said by", "Holes"], rows, numbers_from=3)]
+
+
+def _doubts(reading: Reading) -> list[str]:
+    """Feeds that lag, and holes in them."""
+    found = reading.fact(feeds)
+    spans = [hole for feed in found.feeds.values() for hole in feed.holes]
+    around = (
+        min((hole.first for hole in spans), default=0),
+        max((hole.stop for hole in spans), default=0),
+    )
+    lines = (*lagging(found), *warned(found, *around))
+    return [f"{line[0].upper()}{line[1:]}." for line in lines]
 
 
 def _quarantine(reading: Reading) -> list[Grid]:
