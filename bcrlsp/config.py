@@ -22,6 +22,7 @@ from bcrlsp.events import Settings as EventSettings
 from bcrlsp.experiments.settings import Settings as ExperimentSettings
 from bcrlsp.learning import Settings as TrainingSettings
 from bcrlsp.market import Settings as MarketSettings
+from bcrlsp.places import absolute
 from bcrlsp.tables import Settings as LakeSettings
 from bcrlsp.trajectories import Settings as TrajectorySettings
 
@@ -52,6 +53,12 @@ class Config(BaseModel):
     mlflow: MlflowSettings = MlflowSettings()
     demo: DemoSettings = DemoSettings()
     experiment: ExperimentSettings = ExperimentSettings()
+
+    @field_validator("artifacts")
+    @classmethod
+    def _artifacts(cls, value: str) -> str:
+        absolute(value)
+        return value
 
     @field_validator("amounts")
     @classmethod

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -21,6 +20,7 @@ from bcrlsp import session
 from bcrlsp.config import Config, load_config
 from bcrlsp.features import FeatureSet, default_feature_set
 from bcrlsp.periods import Calendar
+from bcrlsp.places import absolute
 from bcrlsp.registry import Registry
 from bcrlsp.tables import Lake
 
@@ -71,9 +71,7 @@ class Context:
 
     def artifact(self, *parts: str) -> str:
         """Path or URI of something that is kept beside the tables, such as a policy."""
-        root = self.config.artifacts
-        base = root if "://" in root else str(Path(root).absolute())
-        return "/".join((base.rstrip("/"), *parts))
+        return "/".join((absolute(self.config.artifacts), *parts))
 
     def say(self, text: str) -> None:
         """One line of progress on stderr."""

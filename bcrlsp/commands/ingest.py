@@ -1,6 +1,7 @@
 """`bcrlsp ingest`: events of a source into the event tables."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.deliveries import FEEDS, check_marks, read_marks, write_marks
 from bcrlsp.errors import UserError
-from bcrlsp.events import Grid, checked_settings, ingest, load_events
+from bcrlsp.events import Grid, TableCount, checked_settings, ingest, load_events
 
 COMPLETE = option(
     "--complete-until",
@@ -32,6 +33,17 @@ def ingest_source(
     return load_into_tables(context, source, settings, complete_until, marks_back)
 
 
+def _also(count: TableCount) -> list[str]:
+    """What a reader should know of a table's rows beside their number."""
+    told = {
+        "left the quarantine: what they refer to has come": count.released,
+        "left the table for the quarantine: another row of their key was first": count.displaced,
+        "had blanks or invisible marks in an id, which were taken away": count.mended,
+        "have a date for an instant: the start of that local day": count.dated,
+    }
+    return [f"  {number:,} {what}" for what, number in told.items() if number]
+
+
 def load_into_tables(
     context: Context,
     source: str,
@@ -46,13 +58,20 @@ def load_into_tables(
     # A mistake is told before Spark starts.
     checked_settings(source, settings)
     events = context.config.events
-    grid = Grid(context.calendar, context.config.amounts, events.earliest, events.latest)
+    grid = Grid(
+        context.calendar,
+        context.config.amounts,
+        events.earliest,
+        events.latest,
+        events.redemption_above_face,
+    )
     marks = parse_marks(complete_until, grid)
     lake = context.lake
     if marks:
         check_marks(lake, marks, back=marks_back)
     with context.stage(f"Reading and writing the events of {source}"):
-        report = ingest(lake, source, load_events(source, context.spark, settings, grid), grid)
+        found = load_events(source, context.spark, settings, grid)
+        report = ingest(lake, source, found, grid, leading_zeros=events.leading_zeros)
     if marks:
         write_marks(lake, marks)
     lines, data = [], {}
@@ -62,12 +81,9 @@ def load_into_tables(
             f"{count.duplicates:,} duplicates, {sum(count.quarantined.values()):,} in quarantine"
         )
         lines.extend(f"  {rows:,} {reason}" for reason, rows in count.quarantined.items())
-        data[name] = {
-            "read": count.read,
-            "written": count.written,
-            "duplicates": count.duplicates,
-            "quarantined": count.quarantined,
-        }
+        lines.extend(_also(count))
+        data[name] = asdict(count)
+    lines.extend(report.notes)
     lines.extend(f"{name}: {figure:,.2f}" for name, figure in report.detail.items())
     held = {name: mark.complete_until.isoformat() for name, mark in read_marks(lake).items()}
     lines.extend(f"{name} is complete until {held[name]}" for name in FEEDS if name in held)

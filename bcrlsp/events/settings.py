@@ -1,7 +1,7 @@
 """Settings of event sources."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -20,6 +20,19 @@ class Settings(BaseModel, extra="forbid", frozen=True):
         None,
         description="an event at or after this instant (UTC) goes to quarantine, and so does a "
         "sign-up; null: a day after the moment of ingestion",
+    )
+
+    redemption_above_face: float | None = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="part of its bonus's face value by which a redemption may cost more (0.1: a "
+        "tenth); one that costs more goes to quarantine; null: any amount is believed",
+    )
+    leading_zeros: Literal["refuse", "keep"] = Field(
+        "refuse",
+        description="users whose ids differ in leading zeros alone (00123 and 123): refuse stops "
+        "the ingestion before a table is changed, keep takes them for different users",
     )
 
     sources: dict[str, dict[str, Any]] = Field(

@@ -24,29 +24,31 @@ _AHEAD = timedelta(days=1)
 class Events:
     """What a source gives: the four event tables, with the columns of the contract in any type.
 
+    users: None: those of the other tables, signed up at the first event that was accepted. Else it
+        may have one more column, known_ts: from when on the row was known (without the column:
+        ingest_ts; where it is null: from sign-up on, and a changed segment from now on).
     whole: these are all events there are, and replace what the tables hold; else they are added.
     checked: the rows are known to meet every rule, so that looking again is a waste.
-    derived: tables that were made up from the others: of such a row only the key matters, and one
-        that the lake has already stays as it is.
     extra: further tables of the lake that the source fills (always replaced), by name.
     detail: figures about the source that a reader should know, by name.
+    notes: what a reader should know of how the rows were read, a line each.
     complete_until: the instant, UTC, before which nothing is missing, where the source knows one.
     """
 
     activity: DataFrame
     bonuses: DataFrame
     redemptions: DataFrame
-    users: DataFrame
-    whole: bool
+    users: DataFrame | None = None
+    whole: bool = False
     checked: bool = False
-    derived: frozenset[str] = frozenset()
     extra: dict[str, DataFrame] = field(default_factory=dict)
     detail: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     complete_until: datetime | None = None
 
-    def table(self, name: str) -> DataFrame:
-        """One of the event tables by its name."""
-        frame: DataFrame = getattr(self, name)
+    def table(self, name: str) -> DataFrame | None:
+        """One of the event tables by its name; None for users that come from the others."""
+        frame: DataFrame | None = getattr(self, name)
         return frame
 
 
@@ -56,12 +58,15 @@ class Grid:
 
     calendar: the periods. amounts: face value of each level, amounts[0] = 0.
     earliest, latest: instants between which an event can lie; None: see `span`.
+    redemption_above_face: the part of its bonus's face value by which a redemption may cost more;
+        None: any amount is believed.
     """
 
     calendar: Calendar
     amounts: tuple[float, ...]
     earliest: datetime | None = None
     latest: datetime | None = None
+    redemption_above_face: float | None = 0.0
 
     @property
     def span(self) -> tuple[datetime, datetime]:

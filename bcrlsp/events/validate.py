@@ -1,251 +1,216 @@
-"""Which rows of an event table can be trusted, and why the others cannot.
+"""Which rows of an event table can be trusted by themselves, and why the others cannot.
 
-Each row gets one verdict: good, a duplicate (the same event again), or the reason why it goes to
-quarantine. Rules follow from the table's schema and from what the product relies on. A reason names
-a column and a rule and never a value, so that reasons can be counted; the record holds the values.
+Rules follow from the table's schema and from what the product relies on. A reason names a column
+and a rule and never a value, so that reasons can be counted; the record holds the values. What
+takes other rows to judge is in `settle`.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, DoubleType, IntegerType, MapType, StructType
+from pyspark.sql.types import ArrayType, MapType, StructType
 
 from bcrlsp.errors import DataError
+from bcrlsp.events.shapes import (
+    DATED,
+    INSTANTS,
+    MENDED,
+    PROBLEM,
+    RAW,
+    RECORD,
+    SHAPES,
+    VERDICT,
+    Shape,
+)
 from bcrlsp.events.source import Grid
-from bcrlsp.tables import TABLES, Table
+from bcrlsp.events.values import IDS, Value, refusal, value
 
-GOOD = "good"
-DUPLICATE = "duplicate"
-VERDICT = "_verdict"
-RECORD = "_record"
-_KNOWN = "_known"
-_RANK = "_rank"
-_FIRST = "_first"
-_CONTENT = "_content"
-
-# Amounts closer than this to a face value are that value: floating point, no other money.
+# Amounts closer than this to a face value (of 1, or its share of a larger one) are that value:
+# floating point of 32 bits, no other money.
 _CENT_FRACTION = 1e-6
 # Epoch 0 and what lies before it are what systems write where they know no date.
 _UNSET = datetime(1970, 1, 2, tzinfo=UTC)
+# Microseconds are written: an event is found again by its record.
+_JSON = {"ignoreNullFields": "false", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 
-# When an event of the table happened.
-INSTANTS = {
-    "activity": "event_ts",
-    "bonuses": "sent_ts",
-    "redemptions": "redeemed_ts",
-    "users": "signup_ts",
-}
+Rule = tuple[Column, str]
 
 
-def judge(
-    name: str,
-    rows: DataFrame,
-    grid: Grid,
-    *,
-    users: DataFrame | None = None,
-    bonuses: DataFrame | None = None,
-    known: DataFrame | None = None,
-    derived: bool = False,
-) -> DataFrame:
-    """The rows of an event table with the table's types, each with its verdict.
+def judge(name: str, rows: DataFrame, grid: Grid, keep: Sequence[str] = ()) -> DataFrame:
+    """The rows of an event table in the table's types, each judged by itself.
 
-    rows: the columns of the contract, in any type. users, bonuses: good rows that these refer to.
-    known: rows that the table already holds; they win over new rows of the same key.
-    derived: two rows of one key never contradict each other: the first known stays.
-    Returns the table's columns, `_verdict` (good, duplicate, or the reason) and `_record` (the row
-    as it came, JSON). DataError when a column is missing or can never have its type.
+    rows: the columns of the contract, in any type. keep: further columns that stay. Returns the
+    columns of `SHAPES[name]`, and `_verdict` (why the row is bad, or null), `_record` (the row as
+    it came, JSON), `_mended` (whether ids lost blanks or marks around them) and `_dated` (whether a
+    date alone stood for its start). DataError when a column is missing or can never have its type.
     """
-    table = TABLES[name]
-    typed = _typed(table, rows)
-    typed = _by_row(table, typed, grid)
-    if users is not None:
-        typed = _of_known_users(typed, users)
-    if bonuses is not None:
-        typed = _of_known_bonuses(typed, bonuses)
-    return _once(table, typed, known, derived)
+    require_columns(name, rows)
+    shape = SHAPES[name]
+    held = {field.name: field.dataType for field in rows.schema}
+    values = {
+        field.name: value(field, F.col(field.name), held[field.name], grid.calendar)
+        if field.name in held
+        else Value(F.lit(None).cast(field.dataType))
+        for field in shape.schema
+    }
+    problems = [(F.col(PROBLEM).isNotNull(), F.col(PROBLEM))] if PROBLEM in held else []
+    problems += [
+        (condition, F.lit(reason))
+        for each in values.values()
+        for condition, reason in each.problems
+    ]
+    record = F.to_json(F.struct(*(c for c in shape.columns if c in held)), _JSON)
+    typed = rows.select(
+        *(each.typed.alias(column) for column, each in values.items()),
+        _first(problems).alias(VERDICT),
+        (F.coalesce(RAW, record) if RAW in held else record).alias(RECORD),
+        _any([values[name].mended for name in IDS if name in values]).alias(MENDED),
+        _any([each.dated for each in values.values()]).alias(DATED),
+        *keep,
+    )
+    ruled = _first([(condition, F.lit(reason)) for condition, reason in _rules(shape, grid)])
+    return typed.withColumns({VERDICT: F.coalesce(VERDICT, ruled), **_faces(shape, grid)})
 
 
-def quarantined(name: str, judged: DataFrame, grid: Grid, source: str) -> DataFrame:
-    """The rows in quarantine, as the table `quarantine` wants them, each once."""
-    calendar = grid.calendar
-    day = calendar.date_of(calendar.index_of(F.col(INSTANTS[name])))
-    return (
-        judged.where(~F.col(VERDICT).isin(GOOD, DUPLICATE))
-        .select(
-            F.lit(f"{source}.{name}").alias("source"),
-            day.alias("period"),
-            F.col(VERDICT).alias("reason"),
-            F.col(RECORD).alias("record"),
+@dataclass(frozen=True)
+class Tally:
+    """Counts of a table's rows, each judged by itself.
+
+    bad: rows by reason. mended, dated: see `judge`, of the other rows.
+    """
+
+    read: int
+    bad: dict[str, int]
+    mended: int
+    dated: int
+
+
+def tally(judged: DataFrame) -> Tally:
+    """Counts of judged rows, in one pass."""
+    groups = (
+        judged.groupBy(VERDICT)
+        .agg(
+            F.count("*").alias("n"),
+            F.sum(F.col(MENDED).cast("bigint")).alias("mended"),
+            F.sum(F.col(DATED).cast("bigint")).alias("dated"),
         )
-        .dropDuplicates(["source", "reason", "record"])
-        .withColumn("detected_ts", F.current_timestamp())
+        .collect()
+    )
+    good = next((row for row in groups if row[VERDICT] is None), None)
+    return Tally(
+        read=sum(int(row["n"]) for row in groups),
+        bad={row[VERDICT]: int(row["n"]) for row in groups if row[VERDICT] is not None},
+        mended=int(good["mended"]) if good else 0,
+        dated=int(good["dated"]) if good else 0,
     )
 
 
 def require_columns(name: str, rows: DataFrame) -> None:
-    """DataError unless `rows` have the columns of table `name`, each a single value."""
-    table = TABLES[name]
+    """DataError unless `rows` have the columns of event table `name`, each of a fitting type."""
+    shape = SHAPES[name]
     held = {field.name: field.dataType for field in rows.schema}
-    missing = [column for column in table.columns if column not in held]
+    missing = [c for c in shape.columns if c not in held and c not in shape.optional]
     if missing:
         raise DataError(
             f"events for table {name} lack the columns {', '.join(missing)}; "
             f"they have {', '.join(held)}"
         )
-    for field in table.schema:
-        if isinstance(held[field.name], ArrayType | MapType | StructType):
+    for field in shape.schema:
+        kind = held.get(field.name)
+        if isinstance(kind, ArrayType | MapType | StructType):
             raise DataError(
-                f"column {field.name} for table {name} has type "
-                f"{held[field.name].simpleString()}; allowed: what can be a "
-                f"{field.dataType.simpleString()}"
+                f"column {field.name} for table {name} has type {kind.simpleString()}; "
+                f"allowed: what can be a {field.dataType.simpleString()}"
             )
+        problem = None if kind is None else refusal(field, kind)
+        if problem is not None:
+            raise DataError(f"events for table {name}: column {problem}")
 
 
-def _typed(table: Table, rows: DataFrame) -> DataFrame:
-    """The table's columns by try_cast; a value that has no such type gives a verdict."""
-    require_columns(table.name, rows)
-    verdict = F.lit(None).cast("string")
-    columns = []
-    for field in table.schema:
-        raw = F.col(field.name)
-        cast = raw.try_cast(field.dataType)
-        columns.append(cast.alias(field.name))
-        kind = field.dataType.simpleString()
-        verdict = F.coalesce(
-            verdict,
-            F.when(
-                raw.isNotNull() & ~_fits(raw, cast, field.dataType), f"{field.name} is no {kind}"
-            ),
-        )
-    record = F.to_json(F.struct(*table.columns), {"ignoreNullFields": "false"})
-    return rows.select(*columns, record.alias(RECORD), verdict.alias(VERDICT))
+def record_of(shape: Shape) -> Column:
+    """A typed row as JSON: the same text for the same row, whatever it came as."""
+    return F.to_json(F.struct(*shape.columns), _JSON)
 
 
-def _fits(raw: Column, cast: Column, kind: DataType) -> Column:
-    fits = cast.isNotNull()
-    if isinstance(kind, IntegerType):
-        # A cast of 1.5 to int is 1: not what was written.
-        whole = raw.try_cast("double")
-        fits = fits & (whole.isNull() | (whole == cast.cast("double")))
-    if isinstance(kind, DoubleType):
-        fits = fits & ~F.isnan(cast) & (F.abs(cast) < F.lit(float("inf")))
-    return fits
+def parsed(shape: Shape, record: Column) -> Column:
+    """A record as a struct of texts, for `judge`."""
+    fields = ", ".join(f"`{column}` string" for column in shape.columns)
+    return F.from_json(record, fields)
 
 
-def _by_row(table: Table, typed: DataFrame, grid: Grid) -> DataFrame:
-    """Rules that one row can be judged by."""
-    rules: list[tuple[Column, str]] = []
-    for field in table.schema:
+def _first(problems: list[tuple[Column, Column]]) -> Column:
+    cases = [F.when(F.coalesce(broken, F.lit(False)), reason) for broken, reason in problems]
+    return F.coalesce(*cases, F.lit(None).cast("string"))
+
+
+def _any(conditions: list[Column | None]) -> Column:
+    found = [F.coalesce(c, F.lit(False)) for c in conditions if c is not None]
+    return F.greatest(*found, F.lit(False), F.lit(False))
+
+
+def _rules(shape: Shape, grid: Grid) -> list[Rule]:
+    """Rules that a typed row can be judged by."""
+    rules: list[Rule] = []
+    columns = set(shape.columns)
+    for field in shape.schema:
         if not field.nullable:
             rules.append((F.col(field.name).isNull(), f"{field.name} is missing"))
-        if field.dataType.simpleString() == "string":
-            rules.append((F.trim(field.name) == "", f"{field.name} is empty"))
-    columns = set(table.columns)
     if "level" in columns:
-        top = len(grid.amounts) - 1
-        outside = ~F.col("level").between(0, top)
-        rules.append((outside, f"level is outside 0 to {top}"))
-        paid = (F.col("level") == 0) & (F.col("amount") != 0)
-        rules.append((paid, "level 0 sends nothing, but amount is not 0"))
-    if "amount" in columns and table.name != "activity":
+        rules += _money(grid)
+    if shape.name == "redemptions":
         rules.append((F.col("amount") < 0, "amount is below 0"))
-    if "level" in columns:
-        rules.append((_not_face_value(grid), "amount is not the face value of the level"))
     if "propensity" in columns:
         share = F.col("propensity")
         rules.append(((share <= 0) | (share > 1), "propensity is outside (0, 1]"))
-    rules += _out_of_time(table, grid)
-    found = [F.when(F.coalesce(broken, F.lit(False)), reason) for broken, reason in rules]
-    return typed.withColumn(VERDICT, F.coalesce(F.col(VERDICT), *found))
+    unset = [c for c in ("ingest_ts", "known_ts") if c in columns]
+    rules += [(F.col(c) < F.lit(_UNSET), f"{c} is no date of knowledge") for c in unset]
+    return rules + _out_of_time(shape, grid)
 
 
-def _not_face_value(grid: Grid) -> Column:
+def _money(grid: Grid) -> list[Rule]:
     """Money is what `amounts` says: budgets and features are made of that."""
+    top = len(grid.amounts) - 1
+    level, amount, face = F.col("level"), F.col("amount"), _face(grid)
+    cents = (face > 0) & _near(amount, face * 100)
+    return [
+        (~level.between(0, top), f"level is outside 0 to {top}"),
+        ((level == 0) & (amount != 0), "level 0 sends nothing, but amount is not 0"),
+        (amount < 0, "amount is below 0"),
+        (cents, "amount is 100 times the face value of the level: cents?"),
+        (~_near(amount, face), "amount is not the face value of the level"),
+    ]
+
+
+def _faces(shape: Shape, grid: Grid) -> dict[str, Column]:
+    """An amount that is a face value but for floating point is that face value."""
+    if "level" not in shape.columns:
+        return {}
+    amount = F.col("amount")
+    return {"amount": F.when(_near(amount, _face(grid)), _face(grid)).otherwise(amount)}
+
+
+def _face(grid: Grid) -> Column:
     faces = F.array(*(F.lit(float(amount)) for amount in grid.amounts))
     # get, not element_at: a level beyond the last has a reason of its own, and no face value.
-    return F.abs(F.col("amount") - F.get(faces, F.col("level"))) > _CENT_FRACTION
+    return F.get(faces, F.col("level"))
 
 
-def _out_of_time(table: Table, grid: Grid) -> list[tuple[Column, str]]:
+def _near(amount: Column, face: Column) -> Column:
+    return F.abs(amount - face) <= _CENT_FRACTION * F.greatest(face, F.lit(1.0))
+
+
+def _out_of_time(shape: Shape, grid: Grid) -> list[Rule]:
     """Rules for instants that can only be mistakes: unset dates, wrong centuries.
 
     One such event would make its user's sign-up, and with it the user's every step.
     """
-    instant = INSTANTS[table.name]
+    instant = INSTANTS[shape.name]
     earliest, latest = grid.span
     ahead = (F.col(instant) >= F.lit(latest), f"{instant} is after events.latest")
-    if table.name == "users":
+    if shape.name == "users":
         # A sign-up may lie long before the log, but not where an unset date lies.
         return [ahead, (F.col(instant) < F.lit(_UNSET), f"{instant} is no date of a sign-up")]
     return [ahead, (F.col(instant) < F.lit(earliest), f"{instant} is before events.earliest")]
-
-
-def _of_known_users(typed: DataFrame, users: DataFrame) -> DataFrame:
-    there = users.select(F.col("user_id"), F.lit(True).alias("_there"))
-    return (
-        typed.join(there, "user_id", "left")
-        .withColumn(
-            VERDICT, F.coalesce(VERDICT, F.when(F.col("_there").isNull(), "user_id is unknown"))
-        )
-        .drop("_there")
-    )
-
-
-def _of_known_bonuses(typed: DataFrame, bonuses: DataFrame) -> DataFrame:
-    sent = bonuses.select(
-        F.col("bonus_id"),
-        F.col("user_id").alias("_user"),
-        F.col("sent_ts").alias("_sent"),
-        F.col("level").alias("_level"),
-    )
-    reasons = (
-        (F.col("_user").isNull(), "bonus_id is unknown"),
-        (F.col("_user") != F.col("user_id"), "bonus was sent to another user"),
-        (F.col("_level") == 0, "bonus of level 0 has nothing to redeem"),
-        (F.col("redeemed_ts") < F.col("_sent"), "redeemed before the bonus was sent"),
-    )
-    found = [F.when(broken, reason) for broken, reason in reasons]
-    return (
-        typed.join(sent, "bonus_id", "left")
-        .withColumn(VERDICT, F.coalesce(VERDICT, *found))
-        .drop("_user", "_sent", "_level")
-    )
-
-
-def _once(table: Table, typed: DataFrame, known: DataFrame | None, derived: bool) -> DataFrame:
-    """Of good rows with one key the earliest known stays; others repeat it or contradict it."""
-    matters = [c for c in table.columns if c not in {*table.keys, "ingest_ts"}]
-    payload = [] if derived else matters
-    new = typed.withColumn(_KNOWN, F.lit(False))
-    if known is not None:
-        held = known.select(
-            *(F.col(c).cast(table.schema[c].dataType).alias(c) for c in table.columns),
-            F.lit("").alias(RECORD),
-            F.lit(None).cast("string").alias(VERDICT),
-            F.lit(True).alias(_KNOWN),
-        )
-        new = new.unionByName(held)
-    new = new.withColumn(_CONTENT, F.to_json(F.struct(F.lit(0), *payload)))
-    # Bad rows take no part: each has a group of its own verdict.
-    group = Window.partitionBy(*table.keys, VERDICT)
-    order = group.orderBy(F.desc(_KNOWN), F.asc("ingest_ts"), F.asc(_CONTENT))
-    verdict = (
-        F.when(F.col(VERDICT).isNotNull(), F.col(VERDICT))
-        .when(F.col(_RANK) == 1, F.lit(GOOD))
-        .when(F.col(_CONTENT) == F.col(_FIRST), F.lit(DUPLICATE))
-        .otherwise(f"{' and '.join(table.keys)} already used by another event")
-    )
-    return (
-        new.withColumn(_RANK, F.row_number().over(order))
-        .withColumn(_FIRST, F.first(_CONTENT).over(order))
-        .where(~F.col(_KNOWN))
-        .select(*table.columns, verdict.alias(VERDICT), F.col(RECORD))
-    )
-
-
-def tally(judged: DataFrame) -> dict[str, int]:
-    """Number of rows of each verdict, in one pass."""
-    rows = judged.groupBy(VERDICT).count().collect()
-    return reduce(lambda held, row: held | {row[VERDICT]: int(row["count"])}, rows, {})

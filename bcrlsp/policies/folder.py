@@ -8,11 +8,15 @@ from uuid import uuid4
 from pyarrow import fs
 
 from bcrlsp.errors import DataError
+from bcrlsp.places import absolute
 
 
 def absolute_uri(uri: str) -> str:
-    """`uri`, or the absolute path where it is a relative one: the same place in every process."""
-    return uri if ":/" in uri else str(Path(uri).absolute())
+    """The place as every process finds it; DataError, one line, where it names none."""
+    try:
+        return absolute(uri)
+    except ValueError as error:
+        raise DataError(f"the policy's place {uri!r} {error}") from None
 
 
 class Folder:
@@ -22,7 +26,7 @@ class Folder:
     """
 
     def __init__(self, uri: str) -> None:
-        self.uri = uri
+        self.uri = uri = absolute_uri(uri)
         if uri.startswith("dbfs:/"):
             place = uri.removeprefix("dbfs:")
             uri = place if place.startswith("/Volumes/") else f"/dbfs{place}"

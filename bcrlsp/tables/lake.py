@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -19,6 +18,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from bcrlsp.errors import ConflictError, DataError
+from bcrlsp.places import absolute
 from bcrlsp.tables.ddl import alterations, create_statement
 from bcrlsp.tables.patience import PAUSES
 from bcrlsp.tables.schemas import MADE_BY, TABLES
@@ -42,6 +42,13 @@ class Settings(BaseModel):
         "interval 60 days",
         description="how long old versions stay readable, so that a model can be reproduced",
     )
+
+    @field_validator("root")
+    @classmethod
+    def _root(cls, value: str | None) -> str | None:
+        if value is not None:
+            absolute(value)
+        return value
 
     @field_validator("keep_versions")
     @classmethod
@@ -98,7 +105,7 @@ class Lake:
     def identifier(self, name: str) -> str:
         """What SQL calls the table: delta.`root/NAME` or `catalog`.`schema`.`NAME`."""
         if self._settings.root is not None:
-            return f"delta.`{self.location(name)}`"
+            return f"delta.`{self.location(name).replace('`', '``')}`"
         return f"`{self._settings.catalog}`.`{self._settings.schema_}`.`{name}`"
 
     def location(self, name: str) -> str:
@@ -235,6 +242,25 @@ class Lake:
             self._files[name] = int((rows[0]["operationMetrics"] or {}).get("numFiles", 0))
         return rows
 
+    def remove(self, name: str, keys: DataFrame) -> int:
+        """The rows that have one of `keys` go, in one transaction; returns the new version.
+
+        keys: the table's key columns, each key once. ConflictError when another writer was first.
+        """
+        self.create(name)
+        view = f"keys_{uuid4().hex}"
+        keys.select(*TABLES[name].keys).createOrReplaceTempView(view)
+        same = " AND ".join(f"t.{key} <=> s.{key}" for key in TABLES[name].keys)
+        statement = (
+            f"MERGE INTO {self.identifier(name)} AS t USING {view} AS s ON {same} "
+            "WHEN MATCHED THEN DELETE"
+        )
+        try:
+            self._commit(name, lambda: self.spark.sql(statement).collect())
+        finally:
+            self.spark.catalog.dropTempView(view)
+        return self.version(name)
+
     def _complete(self, name: str) -> None:
         """Makes the table, or adds to it what it lacks; PySparkException while it is half made."""
         table, target, keep = TABLES[name], self.identifier(name), self._settings.keep_versions
@@ -267,8 +293,7 @@ class Lake:
 
     @property
     def _base(self) -> str:
-        root = self._settings.root or ""
-        return (root if "://" in root else str(Path(root).absolute())).rstrip("/")
+        return absolute(self._settings.root or "")
 
     def _require(self, name: str) -> None:
         if name not in self._found and not self.exists(name):

@@ -123,6 +123,13 @@ TABLES: dict[str, Table] = {
         ),
         # The grid of periods that the tables of this lake are keyed by: one row.
         _table("grid", "name string, origin string, length string, zone string", keys=("name",)),
+        # What was known of users, and from when on; and the sign-up that the row said.
+        _table(
+            "attributes_segment",
+            "user_id string, known_ts timestamp, segment string, ingest_ts timestamp, "
+            "signup_ts timestamp",
+            keys=("user_id", "known_ts"),
+        ),
         _table(
             "trajectories",
             "user_id string, period date, step int, state array<float>, level int, reward double, "
@@ -223,6 +230,7 @@ MADE_BY = {
     "bonuses": _INGEST,
     "redemptions": _INGEST,
     "users": _INGEST,
+    "attributes_segment": _INGEST,
     "quarantine": _INGEST,
     "market_truth": "`bcrlsp simulate`",
     "deliveries": "`bcrlsp ingest SOURCE --complete-until INSTANT`",

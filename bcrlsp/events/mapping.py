@@ -1,0 +1,217 @@
+"""From the user's rows to an event table's: names found, expressions tried, types checked."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StringType, StructField
+
+from bcrlsp.errors import ConfigError
+from bcrlsp.events import names
+from bcrlsp.events.attempts import atomic, attempt, failed, value
+from bcrlsp.events.files import MALFORMED, read
+from bcrlsp.events.reading import told
+from bcrlsp.events.shapes import PROBLEM, RAW, SHAPES, Shape
+from bcrlsp.events.values import IDS, refusal
+
+_MALFORMED = "row cannot be read as what its file is"
+_UNDECIDED = "where cannot be computed"
+# A text or a number as it stands: nothing in it can fail.
+_CONSTANT = re.compile(r"'[^'\\]*'|\d+(\.\d+)?|null", re.IGNORECASE)
+_NAME = re.compile(r"\w+|`[^`]+`")
+
+
+class Mapping(BaseModel):
+    """How one of the user's tables becomes one event table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    from_: str = Field(
+        alias="from",
+        description="name of a table, or the place of a folder or file (it has a / or begins with "
+        "~, the home folder)",
+    )
+    format: str = Field("delta", description="of a folder or file: delta, parquet, csv, json, ...")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="of a folder or file: how Spark reads it"
+    )
+    where: str | None = Field(None, description="Spark SQL condition; other rows are not events")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="event column: Spark SQL expression over the user's"
+    )
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Rows of an event table, and what a reader should know of how they came about."""
+
+    rows: DataFrame
+    notes: tuple[str, ...]
+
+
+def mapped(spark: SparkSession, place: str, name: str, mapping: Mapping) -> Mapped:
+    """The mapped rows, lazily: the event table's columns, `PROBLEM` and `RAW`.
+
+    place: of the mapping in the settings. ConfigError for a mapping that does not fit, DataError
+    for a table that cannot be read.
+    """
+    shape = SHAPES[name]
+    unknown = [column for column in mapping.columns if column not in shape.columns]
+    if unknown:
+        raise ConfigError(
+            f"{place}.columns names {', '.join(unknown)}; allowed: {', '.join(shape.columns)}"
+        )
+    as_text = _as_text(shape, mapping)
+    rows = read(spark, place, mapping.from_, mapping.format, mapping.options, as_text)
+    problems: list[tuple[Column, str]] = []
+    if MALFORMED in rows.columns:
+        problems.append((F.col(MALFORMED).isNotNull(), _MALFORMED))
+    if mapping.where is not None:
+        rows = _where(rows, f"{place}.where", mapping.where, problems)
+    made = {}
+    absent = []
+    for field in shape.schema:
+        text = mapping.columns.get(field.name) or _found(rows, place, field.name, mapping)
+        if text is not None:
+            made[field.name] = _column(rows, f"{place}.columns.{field.name}", field, text)
+        elif field.nullable or field.name == "ingest_ts":
+            absent.append(field.name)
+        else:
+            raise ConfigError(
+                f"{place}.columns.{field.name} is missing and {mapping.from_} has no column of "
+                f"that name; it has {_listed(rows)}: map one of them or an expression"
+            )
+    result = _together(rows, place, shape, made, absent, problems)
+    empty = [column for column in absent if column not in ("ingest_ts", "known_ts")]
+    note = (f"{name}: no column for {', '.join(empty)}: empty",) if empty else ()
+    return Mapped(result, note)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One column. column: of its type, or marked text where it is `tried`. kind: its own type."""
+
+    text: str
+    column: Column
+    kind: DataType
+    tried: bool
+
+
+def _as_text(shape: Shape, mapping: Mapping) -> set[str]:
+    """Columns that must stay as they are written in a file that has no types of its own."""
+    named = set(shape.columns) - mapping.columns.keys()
+    for column, text in mapping.columns.items():
+        if column in IDS or _NAME.fullmatch(text.strip()):
+            named |= set(names.mentioned(text))
+    return {name.lower() for name in named}
+
+
+def _where(rows: DataFrame, place: str, text: str, problems: list[tuple[Column, str]]) -> DataFrame:
+    """The rows that meet the condition, and those that it cannot be computed for."""
+    _no_functions(rows, place, text)
+    fitting = _fitting(rows, rows.where, place, text)
+    texts = [f.name for f in rows.schema if isinstance(f.dataType, StringType)]
+    others = [f.name for f in rows.schema if f.name not in texts]
+    if names.is_simple_condition(text, texts, others):
+        return fitting
+    marked = attempt(text, rows.schema)
+    problems.append((failed(marked), _UNDECIDED))
+    return rows.where(failed(marked) | (value(marked) == "true"))
+
+
+def _found(rows: DataFrame, place: str, name: str, mapping: Mapping) -> str | None:
+    """The user's column of an event column's name, in any case; ConfigError where two could be."""
+    found = names.matching(name, rows.columns)
+    several = found if len(found) > 1 else names.repeated(name, rows.columns) if not found else []
+    if several:
+        raise ConfigError(
+            f"{place}.columns.{name} is missing, and {mapping.from_} has it more than once: "
+            f"{', '.join(several)}; map one of them"
+        )
+    return names.quoted(found[0]) if found else None
+
+
+def _column(rows: DataFrame, place: str, field: StructField, text: str) -> _Made:
+    _no_functions(rows, place, text)
+    changing = names.random_functions(text)
+    if changing:
+        raise ConfigError(
+            f"{place} = {text!r}: {changing[0]}() gives other values in each run, and each run "
+            "would add other rows; map a column, or an expression over columns"
+        )
+    kind = _fitting(rows, rows.selectExpr, place, text).schema[0].dataType
+    problem = refusal(field, kind)
+    if problem is not None:
+        raise ConfigError(f"{place} = {text!r}: {problem}")
+    plain = text.strip()
+    known = {column.lower() for column in rows.columns}
+    named = _NAME.fullmatch(plain) is not None and plain.strip("`").lower() in known
+    if named or _CONSTANT.fullmatch(plain):
+        return _Made(text, F.expr(text), kind, tried=False)
+    return _Made(text, attempt(text, rows.schema), kind, tried=True)
+
+
+def _no_functions(rows: DataFrame, place: str, text: str) -> None:
+    called = names.called_without_brackets(text, rows.columns)
+    if called:
+        raise ConfigError(
+            f"{place} = {text!r}: there is no column {called[0]}, and Spark would call the "
+            f"function of that name; the columns are {_listed(rows)}; write {called[0]}() for the "
+            "function"
+        )
+
+
+def _together(
+    rows: DataFrame,
+    place: str,
+    shape: Shape,
+    made: dict[str, _Made],
+    absent: list[str],
+    problems: list[tuple[Column, str]],
+) -> DataFrame:
+    """All columns: an aggregate fits alone and not beside the others."""
+    columns = []
+    for name, each in made.items():
+        if each.tried:
+            problems.append((failed(each.column), f"{name} cannot be computed"))
+        columns.append((value(each.column) if each.tried else each.column).alias(name))
+    for name in absent:
+        # An event was ingested when it happened, where nothing else is said.
+        same = made.get(shape.instant) if name == "ingest_ts" and shape.name != "users" else None
+        if same is None:
+            columns.append(F.lit(None).cast(shape.schema[name].dataType).alias(name))
+        else:
+            columns.append((value(same.column) if same.tried else same.column).alias(name))
+    cases = [F.when(F.coalesce(broken, F.lit(False)), F.lit(why)) for broken, why in problems]
+    problem = F.coalesce(*cases, F.lit(None).cast("string"))
+    raw = F.to_json(F.struct(*atomic(rows.schema))) if atomic(rows.schema) else F.lit(None)
+    texts = ", ".join(each.text for each in made.values())
+
+    def select(_: str) -> DataFrame:
+        return rows.select(
+            *columns, problem.alias(PROBLEM), F.when(problem.isNotNull(), raw).alias(RAW)
+        )
+
+    return _fitting(rows, select, f"{place}.columns", texts).select(*shape.columns, PROBLEM, RAW)
+
+
+def _fitting(rows: DataFrame, use: Callable[[str], DataFrame], place: str, text: str) -> DataFrame:
+    """What an expression of the user's makes of the rows; ConfigError when it does not fit them."""
+    try:
+        made = use(text)
+        made.schema  # noqa: B018 - Connect resolves an expression only when its type is asked for
+    except PySparkException as error:
+        raise ConfigError(
+            f"{place} = {text!r} does not fit: {told(error)}; the columns are {_listed(rows)}"
+        ) from None
+    return made
+
+
+def _listed(rows: DataFrame) -> str:
+    """The columns, so that marks that nobody sees are seen."""
+    shown = [name if name.isprintable() else ascii(name) for name in rows.columns]
+    return ", ".join(name for name in shown if name != MALFORMED)
