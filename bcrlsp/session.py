@@ -66,18 +66,17 @@ def get_session(settings: Settings) -> SparkSession:
     # PySpark logs every failed query besides raising it: a mistake would be told twice.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     if _on_databricks():
-        return SparkSession.builder.getOrCreate()
+        return in_utc(SparkSession.builder.getOrCreate())
     running = SparkSession.getActiveSession()
     if running is not None:
-        return running
+        return in_utc(running)
     for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
         os.environ.setdefault(name, sys.executable)
     if settings.remote:
         # JARs, extension and catalog are the Connect server's own settings.
         session = SparkSession.builder.remote(settings.remote).getOrCreate()
-        session.conf.set("spark.sql.session.timeZone", "UTC")
         session.conf.set("spark.sql.shuffle.partitions", str(settings.shuffle_partitions))
-        return session
+        return in_utc(session)
     problem = java_problem()
     if problem:
         raise UserError(problem)
@@ -85,6 +84,18 @@ def get_session(settings: Settings) -> SparkSession:
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return _submitted(builder, settings)
     return _local(builder, settings)
+
+
+def in_utc(session: SparkSession) -> SparkSession:
+    """The session, in which a time without a zone is UTC and an overflow is an error.
+
+    Whatever it was before: the same events are to be the same instants and numbers everywhere.
+    """
+    for key, value in (("spark.sql.session.timeZone", "UTC"), ("spark.sql.ansi.enabled", "true")):
+        if session.conf.get(key, None) != value:
+            with suppress(PySparkException):  # some services fix what they have
+                session.conf.set(key, value)
+    return session
 
 
 def _submitted(builder: SparkSession.Builder, settings: Settings) -> SparkSession:

@@ -20,8 +20,7 @@ from bcrlsp.commands.policies import Trained, find_policy
 from bcrlsp.commands.pricing import settle
 from bcrlsp.decisions import Record, audit, certified_run, commit, runs_of
 from bcrlsp.policies.scoring import score
-from bcrlsp.tables import EVENT_TABLES
-from bcrlsp.trajectories import States, find_states, require_grid, users_at
+from bcrlsp.trajectories import States, event_versions, find_states, require_grid, users_at
 from bcrlsp.trajectories.windows import condition
 
 
@@ -74,7 +73,7 @@ def plan(context: Context, period: int, budget: float | None, policy: str | None
     seen = runs_of(context.lake, context.calendar, period)
     trained = find_policy(context, policy, context.calendar.period(period))
     budgets = hold_back(context, asked, trained, period)
-    versions = {name: context.lake.version(name) for name in EVENT_TABLES}
+    versions = event_versions(context.lake)
     run_id = _run_id(context, period, trained, budgets, versions)
     limits = {each.name: each.limit for each in asked}
     return Plan(period, trained, budgets, limits, versions, run_id, seen)

@@ -1,9 +1,7 @@
 """Reading the user's tables, folders and files, so that nothing in them is lost in silence."""
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
@@ -22,14 +20,6 @@ _OPTIONS: Mapping[str, Mapping[str, str]] = {
     "orc": {"mergeSchema": "true"},
     "csv": {"enforceSchema": "false", "columnPruning": "false"},
 }
-
-
-def prepare(spark: SparkSession) -> None:
-    """An instant without a zone is UTC, and an overflow is an error, in whatever session."""
-    for key, value in (("spark.sql.session.timeZone", "UTC"), ("spark.sql.ansi.enabled", "true")):
-        if spark.conf.get(key, None) != value:
-            with suppress(PySparkException):
-                spark.conf.set(key, value)
 
 
 def read(

@@ -8,7 +8,7 @@ between leaves no row nowhere, and the next one completes it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -68,6 +68,8 @@ def ingest(
     ids differ in leading zeros alone. DataError, before anything is written to a table, when the
     events lack a column, cannot be read, or lost zeros.
     """
+    if events.no_face_values:
+        grid = replace(grid, redemption_above_face=None)
     frames = {name: events.table(name) for name in EVENT_TABLES}
     given = {name: frame for name, frame in frames.items() if frame is not None}
     for name, frame in given.items():

@@ -29,6 +29,7 @@ class Events:
         ingest_ts; where it is null: from sign-up on, and a changed segment from now on).
     whole: these are all events there are, and replace what the tables hold; else they are added.
     checked: the rows are known to meet every rule, so that looking again is a waste.
+    no_face_values: the bonuses have none, so that a redemption may cost any amount.
     extra: further tables of the lake that the source fills (always replaced), by name.
     detail: figures about the source that a reader should know, by name.
     notes: what a reader should know of how the rows were read, a line each.
@@ -41,6 +42,7 @@ class Events:
     users: DataFrame | None = None
     whole: bool = False
     checked: bool = False
+    no_face_values: bool = False
     extra: dict[str, DataFrame] = field(default_factory=dict)
     detail: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

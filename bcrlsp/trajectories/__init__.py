@@ -3,6 +3,7 @@
 from bcrlsp.trajectories.build import BuildReport, build
 from bcrlsp.trajectories.grid import forget_grid, require_grid
 from bcrlsp.trajectories.settings import RewardSettings, Settings
+from bcrlsp.trajectories.sources import event_versions
 from bcrlsp.trajectories.states import States, find_states, states_at, users_at
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Settings",
     "States",
     "build",
+    "event_versions",
     "find_states",
     "forget_grid",
     "require_grid",

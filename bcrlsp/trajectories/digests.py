@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.features import MEMORY, FeatureSet
+from bcrlsp.trajectories import segments
 from bcrlsp.trajectories.sources import HAPPENINGS, INSTANTS, Sources
 
 _VERSION = 2
@@ -39,6 +40,7 @@ class Digests:
     _reach: int
     _events: Mapping[tuple[str, int], Sums]
     _users: Mapping[int, Sums]
+    _segments: Mapping[int, Sums]
 
     def of_rows(self, period: int) -> str:
         """The inputs of a period's trajectory rows."""
@@ -53,9 +55,8 @@ class Digests:
             self._events.get((name, each), _NOTHING) for each in periods for name in HAPPENINGS
         ]
         # Who signed up in the period itself has the first row in the next one.
-        users = [sums for joined, sums in self._users.items() if joined < period]
-        together = reduce(_join, users, _NOTHING)
-        content = json.dumps([self._rules, kind, events, together])
+        users = _until(self._users, period - 1)
+        content = json.dumps([self._rules, kind, events, users, _until(self._segments, period)])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -65,17 +66,23 @@ def scan(sources: Sources, feature_set: FeatureSet, first: int, stop: int) -> Di
     begin, end = first - MEMORY, stop + reach
     index = F.greatest(sources.calendar.index_of(F.col(INSTANTS["users"])), F.lit(begin))
     frames = [sources.between(name, begin, end) for name in HAPPENINGS]
-    frames.append(sources.users(end).withColumn("period_index", index))
-    names = (*HAPPENINGS, "users")
-    summed = map(_sums, frames, names)
+    users, told = sources.users(end), sources.segments()
+    people = users if told is None else segments.untold(users, told)
+    frames.append(people.withColumn("period_index", index))
+    summed = list(map(_sums, frames, (*HAPPENINGS, "users")))
+    if told is not None:
+        summed.append(segments.sums(users, told, sources.calendar, begin))
     found = {
         (row["name"], row["period_index"]): (row["n"], row["mixed"], row["total"])
         for row in reduce(DataFrame.unionByName, summed).collect()
     }
-    users = {period: sums for (name, period), sums in found.items() if name == "users"}
-    events = {key: sums for key, sums in found.items() if key[0] != "users"}
+    of = {
+        kind: {period: sums for (name, period), sums in found.items() if name == kind}
+        for kind in ("users", "segments")
+    }
+    events = {key: sums for key, sums in found.items() if key[0] not in of}
     rules = json.dumps([_VERSION, feature_set.hash, sources.settings.rules, str(sources.known_at)])
-    return Digests(rules, reach, events, users)
+    return Digests(rules, reach, events, of["users"], of["segments"])
 
 
 def _sums(rows: DataFrame, name: str) -> DataFrame:
@@ -91,6 +98,10 @@ def _sums(rows: DataFrame, name: str) -> DataFrame:
             F.sum(F.shiftright("hash", 32)).alias("total"),
         )
     )
+
+
+def _until(sums: Mapping[int, Sums], last: int) -> Sums:
+    return reduce(_join, (each for period, each in sums.items() if period <= last), _NOTHING)
 
 
 def _join(a: Sums, b: Sums) -> Sums:

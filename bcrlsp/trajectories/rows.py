@@ -24,6 +24,7 @@ from bcrlsp.features import FeatureSet
 from bcrlsp.tables import TABLES
 from bcrlsp.trajectories.blocks import user_blocks
 from bcrlsp.trajectories.panel import Panel, Span, build_panel
+from bcrlsp.trajectories.segments import at
 from bcrlsp.trajectories.settings import Settings
 
 Batches = Iterator[pa.RecordBatch]
@@ -80,7 +81,7 @@ def state_rows(
                 "user_id": panel.users,
                 **_period_columns(np.full(n, period), feature_set),
                 "step": pa.array((period - panel.entry).astype(np.int32)),
-                "segment": panel.segments,
+                "segment": at(panel.segments, np.arange(n), np.full(n, period)),
                 "carry": pa.array(feature_set.pack(carry), pa.binary()),
                 "feature_set": _repeated(feature_set.hash, n),
                 "inputs": _repeated(inputs, n),
@@ -128,7 +129,7 @@ def _decisions(panel: Panel, span: Span, feature_set: FeatureSet, inputs: Sequen
             "cost": pa.array(panel.cost.ravel()[chosen]),
             "propensity": pa.array(propensity, mask=np.isnan(propensity)),
             "terminal": pa.array(np.zeros(len(chosen), dtype=bool)),
-            "segment": panel.segments.take(places),
+            "segment": at(panel.segments, user, period),
             "feature_set": _repeated(feature_set.hash, len(chosen)),
             "inputs": digests.take(pa.array(chosen // n)),
             "conflicts": pa.array(panel.conflicts.ravel()[chosen].astype(np.int32)),

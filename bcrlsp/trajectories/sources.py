@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from bcrlsp.periods import Calendar
 from bcrlsp.tables import EVENT_TABLES, Lake
+from bcrlsp.trajectories import kinds, segments
 from bcrlsp.trajectories.settings import Settings
 
 ACTIVITY: Final = 0
@@ -46,6 +47,11 @@ _COLUMNS: Mapping[str, str] = {
 }
 
 
+def event_versions(lake: Lake) -> dict[str, int]:
+    """The newest version of every table that trajectories and states are made of, by its name."""
+    return {name: lake.version(name) for name in EVENT_TABLES} | segments.pinned(lake)
+
+
 @dataclass(frozen=True)
 class Sources:
     """The events that a build reads: pinned versions, and what was known of them.
@@ -67,10 +73,16 @@ class Sources:
         known_at: datetime | None = None,
         versions: Mapping[str, int] | None = None,
     ) -> "Sources":
-        """Every event table at its version, the newest unless given; DataError: one is missing."""
+        """Every event table at its version, the newest unless given.
+
+        DataError when one is missing; ConfigError when settings.activity_kinds has a kind that no
+        activity has.
+        """
         if versions is None:
-            versions = {name: lake.version(name) for name in EVENT_TABLES}
-        return Sources(lake, calendar, settings, versions, known_at)
+            versions = event_versions(lake)
+        sources = Sources(lake, calendar, settings, versions, known_at)
+        kinds.require_kinds(sources._known("activity"), settings.activity_kinds)
+        return sources
 
     def size(self, name: str) -> int:
         """Number of rows of an event table."""
@@ -80,6 +92,13 @@ class Sources:
         """Users that had signed up before period `until` began, as they were known."""
         limit = F.lit(self.calendar.start(until))
         return self._known_users().where(F.col(INSTANTS["users"]) < limit)
+
+    def segments(self) -> DataFrame | None:
+        """Segments and the first period that sees each, see `segments.spans`; None: not dated."""
+        version = self.versions.get(segments.HISTORY)
+        if version is None:
+            return None
+        return segments.spans(self.lake, self.calendar, version, self.known_at)
 
     def between(self, name: str, first: int, stop: int | None) -> DataFrame:
         """What happened in periods [first, stop), came in time and was known.
@@ -140,7 +159,7 @@ class Sources:
     def _activity(self, first: int, stop: int) -> DataFrame:
         rows = self.between("activity", first, stop)
         if self.settings.activity_kinds is not None:
-            rows = rows.where(F.col("kind").isin(*self.settings.activity_kinds))
+            rows = rows.where(kinds.counts(F.col("kind"), self.settings.activity_kinds))
         value = "amount" if self.settings.reward.kind == "amount" else "CAST(NULL AS DOUBLE)"
         return _shaped(
             rows, ACTIVITY, period="period_index", key="xxhash64(event_ts, kind)", value=value
@@ -153,7 +172,11 @@ class Sources:
         may be the very activity that the row would count as a return.
         """
         index = self.calendar.index_of(F.col(INSTANTS["users"]))
-        rows = self.users(until).withColumn("period_index", index)
+        rows = self.users(until)
+        told = self.segments()
+        if told is not None:
+            rows = segments.packed(rows, told)
+        rows = rows.withColumn("period_index", index)
         rows = rows.withColumn("entry", F.col("period_index") + 1)
         return _shaped(rows, USER, period="period_index", key="entry", segment="segment")
 

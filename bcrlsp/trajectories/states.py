@@ -17,6 +17,7 @@ from bcrlsp.errors import DataError
 from bcrlsp.features import MEMORY, FeatureSet
 from bcrlsp.periods import Calendar
 from bcrlsp.tables import Lake
+from bcrlsp.trajectories import segments
 from bcrlsp.trajectories.completeness import Completeness, Feed, find_completeness, warned
 from bcrlsp.trajectories.digests import Digests, scan
 from bcrlsp.trajectories.grid import require_grid
@@ -94,7 +95,10 @@ def users_at(
 ) -> DataFrame:
     """user_id, segment of every user that had signed up before `period` began: see states_at."""
     sources = Sources.pin(lake, calendar, settings, versions=versions)
-    return sources.users(period).select("user_id", "segment")
+    users, told = sources.users(period), sources.segments()
+    if told is not None:
+        users = segments.as_of(users, told, period)
+    return users.select("user_id", "segment")
 
 
 def _require_past(found: Completeness, period: int) -> None:

@@ -146,7 +146,9 @@ def expected(events: dict[str, list[tuple]]) -> dict[str, set]:
             )
         return None
 
-    tables["redemptions"], bad["redemptions"] = settle("redemptions", every["redemptions"], of_bonus)
+    tables["redemptions"], bad["redemptions"] = settle(
+        "redemptions", every["redemptions"], of_bonus
+    )
     for name in ("activity", "bonuses", "redemptions"):
         tables[name] = {tuple(row[c] for c in COLUMNS[name]) for row in tables[name]}
     # Records by their columns' values, instants as text.

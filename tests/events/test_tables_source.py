@@ -35,7 +35,7 @@ def visits(tmp_path: Path):
         "where": "NOT bot",
         "columns": {
             "user_id": "who",
-            "event_ts": "try_to_timestamp(seen, 'dd.MM.yyyy HH:mm')",
+            "event_ts": "to_timestamp(seen, 'dd.MM.yyyy HH:mm')",
             "kind": "'visit'",
         },
     }
@@ -74,7 +74,7 @@ def test_later_rows_are_added_and_bad_ones_counted_by_reason(spark, lake, visits
     report = run(spark, lake, settings)
     activity, bonuses = report.tables["activity"], report.tables["bonuses"]
     assert (activity.written, activity.duplicates) == (1, 1)
-    assert activity.quarantined == {"event_ts is missing": 1}
+    assert activity.quarantined == {"event_ts cannot be computed": 1}
     assert (bonuses.written, bonuses.duplicates) == (1, 2)
     assert bonuses.quarantined == {"bonus_id already used by another event": 1}
     assert report.tables["redemptions"].quarantined == {"bonus of level 0 has nothing to redeem": 1}
@@ -118,7 +118,7 @@ def test_what_goes_to_quarantine_makes_no_user_and_no_early_sign_up(spark, lake,
     [
         ("int", "1", "2"),
         ("bigint", "9007199254740993", "9007199254740994"),
-        ("string", "5b1f1c5e-8e8b-4f5a-9d0e-0d9f3c1a7b11", "Zoë/42 "),
+        ("string", "5b1f1c5e-8e8b-4f5a-9d0e-0d9f3c1a7b11", "Zoë/42 é"),
     ],
 )
 def test_user_ids_of_any_type_are_kept_to_the_digit(
@@ -153,6 +153,17 @@ def test_user_ids_of_any_type_are_kept_to_the_digit(
          r"activity\.columns names when; allowed: user_id, event_ts, kind, amount, ingest_ts"),
         ({"columns": {"user_id": "max(who)", "event_ts": "seen", "kind": "'v'"}},
          r"activity\.columns = .* does not fit"),
+        ({"columns": {"user_id": "user", "event_ts": "seen", "kind": "'v'"}},
+         r"user_id = 'user': there is no column user, .*the columns are bot, seen, who"),
+        ({"columns": {"user_id": "who", "event_ts": "coalesce(seen, Current_Date)", "kind": "'v'"}},
+         r"there is no column Current_Date, .*the columns are bot, seen, who"),
+        ({"columns": {"user_id": "who", "event_ts": "now", "kind": "'v'"}},
+         r"event_ts = 'now' does not fit: .*the columns are bot, seen, who"),
+        ({"columns": {"user_id": "uuid()", "event_ts": "seen", "kind": "'v'"}},
+         r"uuid\(\) gives other values in each run"),
+        ({"columns": {"user_id": "who", "event_ts": "length(seen)", "kind": "'v'"}},
+         r"event_ts has type int: .*timestamp_seconds\(event_ts\), timestamp_millis"),
+        ({"where": "who = user"}, r"activity\.where = 'who = user': there is no column user"),
         ({"where": "robot"}, r"activity\.where = 'robot' does not fit"),
         ({"form": "csv"}, r"activity\.form is unknown"),
     ],

@@ -78,6 +78,7 @@ class CompleteJourney:
             redemptions=_frame(spark, redemptions),
             users=_frame(spark, _users(baskets, settings.segment)),
             whole=True,
+            no_face_values=True,
             complete_until=_END,
             detail={
                 "households": float(baskets.user_id.nunique()),

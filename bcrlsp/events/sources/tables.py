@@ -20,9 +20,9 @@ signed up at their first event. A row of `users` may say by `known_ts` from when
 from pydantic import BaseModel, Field
 from pyspark.sql import SparkSession
 
-from bcrlsp.events.files import prepare
 from bcrlsp.events.mapping import Mapping, mapped
 from bcrlsp.events.source import SOURCES, Events, Grid
+from bcrlsp.session import in_utc
 from bcrlsp.tables import EVENT_TABLES
 
 _PLACE = "events.sources.tables"
@@ -44,7 +44,7 @@ class Tables:
 
     def load(self, spark: SparkSession, settings: TablesSettings, grid: Grid) -> Events:
         """The mapped tables; ConfigError for a bad mapping, DataError for an absent table."""
-        prepare(spark)
+        in_utc(spark)
         found = {
             name: mapped(spark, f"{_PLACE}.{name}", name, getattr(settings, name))
             for name in EVENT_TABLES

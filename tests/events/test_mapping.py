@@ -1,0 +1,209 @@
+"""What the user's files and expressions are read as: no value lost, none made up, none fatal."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bcrlsp.errors import ConfigError, DataError
+from bcrlsp.events import Grid, names
+from bcrlsp.events.mapping import Mapping, mapped
+from bcrlsp.events.reading import told
+from bcrlsp.events.shapes import VERDICT
+from bcrlsp.events.validate import judge
+from bcrlsp.periods import Settings as PeriodSettings
+from bcrlsp.session import in_utc
+
+GRID = Grid(PeriodSettings().calendar(), (0.0, 1.0, 2.0))
+MIN = -(2**63)
+
+
+def read(spark, name: str, place, kind: str, columns: dict | None = None, **more):
+    """The judged rows of one mapped table, by user, and the notes."""
+    mapping = Mapping.model_validate(
+        {"from": str(place), "format": kind, "columns": columns or {}, **more}
+    )
+    found = mapped(spark, "here", name, mapping)
+    return judge(name, found.rows, GRID), found.notes
+
+
+def activity(spark, place, kind: str, columns: dict | None = None, **more):
+    rows, _ = read(spark, "activity", place, kind, columns, **more)
+    return {(r.user_id, r.amount): r[VERDICT] for r in rows.collect()}
+
+
+@pytest.mark.parametrize("ansi", ["true", "false"])
+def test_no_expression_stops_a_load(spark, tmp_path: Path, ansi: str) -> None:
+    """One row each that the expression fails for; the other is good, or bad by its own rule."""
+    spark.sql(
+        f"SELECT * FROM VALUES ('a', {MIN}L, '06.01.2025 10:00', 1, 0), "
+        "('b', 1736157600000L, 'yesterday', 2, 3) AS t(who, ms, text, one, n)"
+    ).write.parquet(str(tmp_path / "t"))
+    text = "to_timestamp(text, 'dd.MM.yyyy HH:mm')"
+    day = "TIMESTAMP'2025-01-06 10:00:00'"
+    cases = [
+        # event_ts, amount, verdicts of a and b
+        ("timestamp_millis(ms)", "1.0", "event_ts cannot be computed", None),
+        # What both columns have in common is computed once, and still stops nothing.
+        ("timestamp_millis(ms)", "unix_millis(timestamp_millis(ms)) * 0.0",
+         "event_ts cannot be computed", None),
+        (text, "1.0", None, "event_ts cannot be computed"),
+        (f"{text} + INTERVAL 1 HOUR", f"hour({text})", None, "event_ts cannot be computed"),
+        (day, "1 / n", "amount cannot be computed", None),
+        (day, "CAST(text AS INT)", "amount cannot be computed", "amount cannot be computed"),
+        (day, "array(1.5)[n]", None, "amount cannot be computed"),
+        (day, "CAST(ms AS INT)", "amount cannot be computed", "amount cannot be computed"),
+        (day, "abs(ms)", "amount cannot be computed", None),
+        ("make_timestamp(2025, 13 - n, 1, 0, 0, 0)", "1.0", "event_ts cannot be computed", None),
+        (day, "raise_error('no')", "amount cannot be computed", "amount cannot be computed"),
+        (day, "NULL -- none", None, None),
+    ]  # fmt: skip
+    spark.conf.set("spark.sql.ansi.enabled", ansi)
+    in_utc(spark)
+    for instant, amount, first, second in cases:
+        columns = {"user_id": "who", "event_ts": instant, "kind": "'v'", "amount": amount}
+        rows, _ = read(spark, "activity", tmp_path / "t", "parquet", columns)
+        verdicts = {r.user_id: r[VERDICT] for r in rows.collect()}
+        if "make_timestamp" in instant or "timestamp_millis" in instant:
+            verdicts = {
+                user: None if said == "event_ts is before events.earliest" else said
+                for user, said in verdicts.items()
+            }
+        assert verdicts == {"a": first, "b": second}, (instant, amount)
+    rows, _ = read(
+        spark, "activity", tmp_path / "t", "parquet",
+        {"user_id": "who", "event_ts": day, "kind": "'v'"},
+        where="timestamp_millis(ms) > TIMESTAMP'2020-01-01' AND CAST(one AS INT) > 0",
+    )  # fmt: skip
+    found = {r.user_id: (r[VERDICT], r["_record"]) for r in rows.collect()}
+    assert found["b"][0] is None
+    assert found["a"][0] == "where cannot be computed"
+    assert json.loads(found["a"][1])["ms"] == MIN  # the row as the source has it
+
+
+def test_upper_case_columns_are_the_columns(spark, tmp_path: Path) -> None:
+    spark.sql(
+        "SELECT 'u' USER_ID, '2025-01-06 10:00' Event_Ts, 'v' KIND, 1.5 AMOUNT, "
+        "'2025-01-07 10:00' INGEST_TS"
+    ).write.parquet(str(tmp_path / "t"))
+    rows, notes = read(spark, "activity", tmp_path / "t", "parquet")
+    row = rows.first()
+    assert (row.user_id, row.kind, row.amount, row[VERDICT]) == ("u", "v", 1.5, None)
+    assert row.ingest_ts.day == 7
+    assert notes == ()
+
+
+def test_absent_optional_columns_are_told(spark, tmp_path: Path) -> None:
+    spark.sql("SELECT 'u' user_id, '2025-01-06' event_ts, 'v' kind").write.parquet(
+        str(tmp_path / "t")
+    )
+    rows, notes = read(spark, "activity", tmp_path / "t", "parquet")
+    assert notes == ("activity: no column for amount: empty",)
+    assert rows.first().ingest_ts == rows.first().event_ts
+
+
+def test_a_column_that_only_later_files_have_is_read(spark, tmp_path: Path) -> None:
+    place = str(tmp_path / "t")
+    columns = "'{}' user_id, '2025-01-06' event_ts, 'v' kind"
+    spark.sql("SELECT " + columns.format("a")).write.parquet(place)
+    spark.sql("SELECT " + columns.format("b") + ", 2.5D amount").write.mode("append").parquet(place)
+    assert activity(spark, place, "parquet") == {("a", None): None, ("b", 2.5): None}
+    spark.sql("SELECT " + columns.format("c") + ", 'x' amount").write.mode("append").parquet(place)
+    with pytest.raises(DataError, match=r"here\.from = .* cannot be read: .*merg.*") as caught:
+        activity(spark, place, "parquet")
+    assert "\n" not in str(caught.value)
+
+
+HEADER = {"header": "true"}
+
+
+def test_a_csv_file_loses_nothing_in_silence(spark, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "\ufeffuser_id,event_ts,kind,amount\n"
+        "00123,2025-01-06 10:00,v,1\n"
+        "b,2025-01-06 10:00,v,1,50\n"  # a decimal comma: one value too many
+        "c,2025-01-06\n"
+        "d,10:30:00,v,2\n"
+        "e,2025,v,3\n"
+    )
+    for options in (HEADER, HEADER | {"inferSchema": "true"}):
+        found = activity(spark, tmp_path / "a.csv", "csv", options=options)
+        assert found == {
+            ("00123", 1.0): None,
+            ("b", 1.0): "row cannot be read as what its file is",
+            ("c", None): "row cannot be read as what its file is",
+            ("d", 2.0): "event_ts is a time without a date",
+            ("e", 3.0): "event_ts is part of a date",
+        }
+
+
+def test_csv_files_of_another_order_of_columns_are_refused(spark, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("user_id,event_ts,kind,amount\nu,2025-01-06,v,1\n")
+    (tmp_path / "b.csv").write_text("event_ts,user_id,kind,amount\n2025-01-06,u,v,1\n")
+    rows, _ = read(spark, "activity", tmp_path, "csv", options=HEADER)
+    with pytest.raises(Exception, match="CSV header does not conform") as caught:
+        rows.collect()
+    assert "header does not conform" in told(caught.value)
+    assert "\n" not in told(caught.value)
+
+
+@pytest.mark.parametrize("header", ["amount,AMOUNT", "amount,amount", "Amount ,amount"])
+def test_a_header_with_a_name_twice_is_refused(spark, tmp_path: Path, header: str) -> None:
+    (tmp_path / "a.csv").write_text(f"user_id,event_ts,kind,{header}\nu,2025-01-06,v,1,2\n")
+    with pytest.raises(ConfigError, match=r"columns\.amount is missing, and .* more than once"):
+        activity(spark, tmp_path / "a.csv", "csv", options=HEADER)
+
+
+def test_marks_in_names_are_taken_away(spark, tmp_path: Path) -> None:
+    row = {"\ufeffuser_id": "u", "event_ts": "2025-01-06", "kind\u200b": "v", " amount ": 1}
+    (tmp_path / "a.json").write_text(json.dumps(row))
+    assert activity(spark, tmp_path / "a.json", "json") == {("u", 1.0): None}
+    found = activity(spark, tmp_path / "a.json", "json", {"user_id": "upper(user_id)"})
+    assert found == {("U", 1.0): None}
+
+
+@pytest.mark.parametrize("folder", ["a b", "a%20b", "a`b", "ünï", "a[1]", "a{b,c}", "a#b", "a'b"])
+def test_any_folder_can_be_read(spark, tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "a.csv").write_text("user_id,event_ts,kind\nu,2025-01-06,v\n")
+    assert activity(spark, tmp_path / folder / "a.csv", "csv", options=HEADER) == {
+        ("u", None): None
+    }
+
+
+def test_a_home_folder_is_found(spark, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.csv").write_text("user_id,event_ts,kind\nu,2025-01-06,v\n")
+    assert activity(spark, "~/a.csv", "csv", options=HEADER) == {("u", None): None}
+    with pytest.raises(DataError, match="names a home folder that is not known here"):
+        activity(spark, "~nobody-of-that-name/a.csv", "csv", options=HEADER)
+
+
+def test_names_are_told_from_texts_and_functions() -> None:
+    columns = ["who", "Current_Date"]
+    bare = names.called_without_brackets
+    assert bare("user", columns) == ["user"]
+    assert bare("concat('user', who, USER)", columns) == ["USER"]
+    assert bare("current_date", columns) == []
+    assert bare("current_user()", columns) == []
+    assert bare("t.user || `user` -- user\n /* user */", columns) == []
+    assert bare('"user"', columns) == []
+    assert names.random_functions("concat(uuid(), rand, 'rand()')") == ["uuid"]
+    simple = names.is_simple_condition
+    assert simple("NOT bot AND (n > 5 OR n IN (1, 2))", ["t"], ["bot", "n"])
+    assert simple("t = 'x' OR `t` <> 'y'", ["t"], ["n"])
+    assert not simple("t > 5", ["t"], ["n"])
+    assert not simple("t = true", ["t"], ["n"])
+    assert not simple("n / 2 > 1", ["t"], ["n"])
+    assert not simple("CAST(t AS INT) = 1", ["t"], ["n"])
+    assert not simple("t = DATE'2025-01-01'", ["t"], ["n"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=40))
+def test_any_text_has_names_or_none(text: str) -> None:
+    for name in names.mentioned(text):
+        assert name in text
+    assert names.cleaned(names.cleaned(text)) == names.cleaned(text)
