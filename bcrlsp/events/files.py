@@ -1,12 +1,13 @@
 """Reading the user's tables, folders and files, so that nothing in them is lost in silence."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from bcrlsp.errors import DataError
+from bcrlsp.events import names
 from bcrlsp.events.names import cleaned, quoted
 from bcrlsp.events.reading import told
 from bcrlsp.places import absolute, literal
@@ -57,6 +58,9 @@ def _load(
     if kind.lower() != "csv" or "columnnameofcorruptrecord" in given:
         return spark.read.format(kind).options(**options).load(path)
     schema = spark.read.format(kind).options(**options).load(path).schema
+    if "enforceschema" not in given and _renamed(schema.names):
+        # The reader named columns itself: no header has these names.
+        options["enforceSchema"] = "true"
     fields = [
         StructField(f.name, StringType() if cleaned(f.name).lower() in as_text else f.dataType)
         for f in schema
@@ -66,10 +70,19 @@ def _load(
     return spark.read.format(kind).options(**options).schema(whole).load(path)
 
 
+def _renamed(columns: Sequence[str]) -> bool:
+    """Whether the reader named columns by their place: one had no name, or that of another."""
+    for place, name in enumerate(columns):
+        stem = name.removesuffix(str(place))
+        if name == f"_c{place}" or (stem != name and names.repeated(stem, columns)):
+            return True
+    return False
+
+
 def _clean(rows: DataFrame) -> DataFrame:
     """Columns without byte order marks and zero-width characters in their names."""
-    names = [cleaned(name) if cleaned(name) != name.strip() else name for name in rows.columns]
-    if names == rows.columns or len(set(names)) < len(names):
+    plain = [cleaned(name) if cleaned(name) != name.strip() else name for name in rows.columns]
+    if plain == rows.columns or len(set(plain)) < len(plain):
         return rows
-    pairs = zip(rows.columns, names, strict=True)
+    pairs = zip(rows.columns, plain, strict=True)
     return rows.select(*(F.col(quoted(old)).alias(new) for old, new in pairs))

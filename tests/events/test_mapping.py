@@ -156,6 +156,11 @@ def test_a_header_with_a_name_twice_is_refused(spark, tmp_path: Path, header: st
         activity(spark, tmp_path / "a.csv", "csv", options=HEADER)
 
 
+def test_an_index_without_a_name_does_no_harm(spark, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(",user_id,event_ts,kind,x,x\n0,u,2025-01-06,v,1,2\n")
+    assert activity(spark, tmp_path / "a.csv", "csv", options=HEADER) == {("u", None): None}
+
+
 def test_marks_in_names_are_taken_away(spark, tmp_path: Path) -> None:
     row = {"\ufeffuser_id": "u", "event_ts": "2025-01-06", "kind\u200b": "v", " amount ": 1}
     (tmp_path / "a.json").write_text(json.dumps(row))
