@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 
 from bcrlsp.deliveries import FEEDS, Mark, all_marks
 from bcrlsp.periods import Calendar
+from bcrlsp.trajectories import kinds
 from bcrlsp.trajectories.evidence import Evidence, Gap, judge_feeds
 from bcrlsp.trajectories.settings import Settings
 from bcrlsp.trajectories.sources import Sources
@@ -129,9 +130,9 @@ def find_completeness(sources: Sources, begin: int) -> Completeness:
 
 def _counted(sources: Sources, name: str, begin: int) -> DataFrame:
     rows = sources.between(name, begin, None)
-    kinds = sources.settings.activity_kinds
-    if name == "activity" and kinds is not None:
-        rows = rows.where(F.col("kind").isin(*kinds))
+    chosen = sources.settings.activity_kinds
+    if name == "activity" and chosen is not None:
+        rows = rows.where(kinds.counts(F.col("kind"), chosen))
     paid = F.col("level") > 0 if name == "bonuses" else F.lit(False)
     return (
         rows.select(F.lit(name).alias("name"), "period_index", paid.alias("paid"))
