@@ -6,11 +6,12 @@ that they are written as, and their sums are exact.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.allocation import Budget
@@ -42,17 +43,40 @@ def audit(
     a budget is passed, or its floor not reached, by any amount at all. Expected costs are no exact
     numbers: there the last digit of a double is left to rounding.
     """
-    groups = _groups(decisions, users, amounts, face)
-    rows = sum(group["rows"] for group in groups)
+    groups = totals(decisions, users, amounts, face)
+    return judge(groups, budgets, levels=len(amounts), certified=certified, face=face)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Decisions of one segment and level. cost: their exact sum. wrong: rows by problem."""
+
+    segment: str | None
+    level: int | None
+    rows: int
+    cost: Decimal | None
+    wrong: Mapping[str, int] = field(default_factory=dict)
+
+
+def judge(
+    groups: Sequence[Group],
+    budgets: Sequence[Budget],
+    *,
+    levels: int,
+    certified: int,
+    face: bool,
+) -> dict[str, float]:
+    """What the groups together use of each budget, by name; raises as `audit`."""
+    rows = sum(group.rows for group in groups)
     for problem, told in _PROBLEMS.items():
-        number = sum(group[problem] for group in groups)
+        number = sum(group.wrong.get(problem, 0) for group in groups)
         if number:
             raise _unsound(f"{number:,} of {rows:,} {told}")
     if rows != certified:
         raise _unsound(f"there are {rows:,} rows, and the certificate is of {certified:,} users")
     spend: dict[str, float] = {}
     for budget in budgets:
-        used = _used(budget, groups, len(amounts))
+        used = _used(budget, groups, levels)
         slack = Fraction(0) if face else used * Fraction(1, 2**52) + Fraction(rows, 10**_DIGITS)
         if not math.isinf(budget.limit) and used - slack > _exact(budget.limit):
             raise _unsound(_passed(budget, "limit", used, budget.limit))
@@ -73,10 +97,10 @@ _PROBLEMS = {
 }
 
 
-def _groups(
+def totals(
     decisions: DataFrame, users: DataFrame, amounts: Sequence[float], face: bool
-) -> list[Row]:
-    """Rows, sums of costs and what is wrong, by segment and level: a few rows."""
+) -> list[Group]:
+    """Rows, sums of costs and what is wrong, by segment and level; see `audit`."""
     known = users.select("user_id", "segment", F.lit(True).alias("known"))
     decided = decisions.select(
         "user_id", "level", "amount", "value", "cost", F.lit(True).alias("decided")
@@ -99,15 +123,25 @@ def _groups(
         "costs": named & ~equal,
     }
     counted = (F.sum(F.when(rule, 1).otherwise(0)).alias(name) for name, rule in wrong.items())
-    return (
+    found = (
         decided.join(known, "user_id", "full_outer")
         .groupBy("segment", "level")
         .agg(F.count("*").alias("rows"), F.sum(money).alias("cost"), *counted)
         .collect()
     )
+    return [
+        Group(
+            row["segment"],
+            row["level"],
+            row["rows"],
+            row["cost"],
+            {problem: row[problem] for problem in wrong},
+        )
+        for row in found
+    ]
 
 
-def _used(budget: Budget, groups: Sequence[Row], levels: int) -> Fraction:
+def _used(budget: Budget, groups: Sequence[Group], levels: int) -> Fraction:
     """Exactly what the decisions use of a budget, by its measure's weights on cost and count."""
     counted = np.ones(levels, bool)
     if budget.levels is not None:
@@ -119,10 +153,11 @@ def _used(budget: Budget, groups: Sequence[Row], levels: int) -> Fraction:
         segments = segments["segment"]
     used = Fraction(0)
     for group in groups:
-        if segments is None or group["segment"] in segments:
-            level = group["level"]
-            used += _exact(on_cost[level]) * Fraction(group["cost"])
-            used += _exact(on_count[level]) * group["rows"]
+        if group.level is None or group.cost is None:  # not counted: told as wrong before
+            continue
+        if segments is None or group.segment in segments:
+            used += _exact(on_cost[group.level]) * Fraction(group.cost)
+            used += _exact(on_count[group.level]) * group.rows
     return used
 
 

@@ -118,8 +118,7 @@ def test_killed_after_every_single_write_shows_the_one_run_or_the_other(
     assert list(certificates(lake)) == ["new", "old"]
 
 
-@pytest.mark.parametrize("at", ["frontiers", "certificates", "allocations"])
-@pytest.mark.parametrize("first", ["", "old"])
+@pytest.mark.parametrize(("at", "first"), [("frontiers", "old"), ("allocations", "")])
 def test_a_run_that_another_one_overtakes_leaves_nothing(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, at: str, first: str
 ) -> None:
