@@ -10,7 +10,7 @@ from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Certificate, certify
 from bcrlsp.allocation.decide import decide
-from bcrlsp.allocation.infeasible import diagnose, name_row
+from bcrlsp.allocation.infeasible import diagnose, rescue
 from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import NoFeasiblePoint
 from bcrlsp.allocation.rounding import NoIntegralPoint
@@ -22,11 +22,12 @@ from bcrlsp.errors import UserError
 
 @dataclass(frozen=True)
 class Outcome:
-    """The decisions: everybody takes the best level under `tables`, except for some users.
+    """The decisions: everybody takes the best level under `weight` and `tables`, except for some.
 
     place: (m, 2) int64 block and row, levels: (m,) their levels.
     """
 
+    weight: float
     tables: Tables
     place: NDArray[np.int64]
     levels: NDArray[np.int16]
@@ -54,12 +55,16 @@ def run(
     try:
         decided = decide(source, rows, objective, found)
     except NoIntegralPoint as none:
-        nearest = abs(rows.rhs[none.row] + none.excess)
-        raise name_row(rows, budgets, none.row, nearest, proved=False) from None
+        decided = rescue(source, rows, objective, budgets, settings, none)
     certificate = certify(source, rows, watched, objective, budgets, found, decided)
     changed = decided.levels != decided.base
-    tables = objective.priced(rows.tables(found.centre))
-    return Outcome(tables, decided.users.place[changed], decided.levels[changed], certificate)
+    return Outcome(
+        decided.weight,
+        decided.tables,
+        decided.users.place[changed],
+        decided.levels[changed],
+        certificate,
+    )
 
 
 def _start(rows: Rows, warm_start: Mapping[str, float] | None) -> FloatArray | None:

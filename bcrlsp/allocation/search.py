@@ -28,6 +28,7 @@ from bcrlsp.allocation.rows import FloatArray, Rows
 from bcrlsp.allocation.settings import Settings
 from bcrlsp.allocation.tiers import tries_of
 
+_WARM_PASSES = 8
 _DEVIATIONS = 3.0
 _MARGIN = 1.5
 _SAMPLED_USERS = 300
@@ -66,8 +67,32 @@ def search(
 ) -> Found:
     """Optimal prices of `rows` and the users that are undecided there.
 
-    start: (k,) prices to begin at, such as yesterday's. Raises NoFeasiblePoint.
+    start: (k,) prices to begin at, such as yesterday's: where few passes do not lead from there to
+    the optimum, the search begins anew without them. Raises NoFeasiblePoint.
     """
+    before = 0
+    if start is not None and depth == 0:
+        few = settings.model_copy(update={"max_passes": min(_WARM_PASSES, settings.max_passes)})
+        try:
+            found, closed = _search(source, rows, objective, few, start, depth)
+        except NoFeasiblePoint:
+            closed = False
+        if closed:
+            return found
+        before, start = few.max_passes, None
+    found, _ = _search(source, rows, objective, settings, start, depth)
+    return replace(found, passes=found.passes + before)
+
+
+def _search(
+    source: Source,
+    rows: Rows,
+    objective: Objective,
+    settings: Settings,
+    start: FloatArray | None,
+    depth: int,
+) -> tuple[Found, bool]:
+    """As `search`, and whether the tolerance was reached."""
     none = np.zeros((0, len(rows.alpha)))
     shape = (len(source.sizes), len(rows.alpha))
     core_users = max(settings.core_users, min(_GROUP_USERS * shape[0], _GROUPS_USERS))
@@ -77,13 +102,15 @@ def search(
         # Where all rows count alike, the whole program of a sample is cheap (hulls.py).
         direct = max(direct, settings.sample_users)
     if source.users <= direct or len(rows) == 0:
+        # Where every user is in the program, prices far off would only cost digits.
+        start = None if depth == 0 else start
         if start is None and source.users > settings.direct_users:
             start = _of_sample(source, rows, objective, settings, depth)[2]
         width = np.inf if len(rows) else 0.0
         centre = np.zeros(len(rows)) if start is None else start
         plan = Plan(centre, np.full(shape, width), 1.0, none, depth)
         here = Local(source, rows, objective, plan, most)
-        return _found(here, here.solve(here.core.program), 1)
+        return _found(here, here.solve(here.core.program), 1), True
     step = _price_scale(source, rows, objective)
     if start is None:
         centre, box = _from_sample(source, rows, objective, settings, step, depth)
@@ -112,7 +139,7 @@ def search(
         if last or closed:
             if program is not here.core.program:
                 solution = here.solve(here.core.program)
-            return _found(here, solution, number)
+            return _found(here, solution, number), closed
         last = number >= settings.max_passes
         plan = route.last(here) if last else route.after(here, solution, clipped)
 
@@ -153,7 +180,7 @@ def _from_sample(
         return centre, rows.by_pattern(step)
     deviation = _DEVIATIONS * _sampling_error(smaller, answer, source)
     # Prices fall with the room, less and less: the way down in room is the longer one.
-    tighter = replace(smaller, rhs=smaller.rhs - deviation)
+    tighter = smaller.at([b - Fraction(d) for b, d in zip(smaller.exact, deviation, strict=True)])
     try:
         other = search(sample, tighter, objective, settings, centre, depth + 1)
         far = np.abs(other.solution.prices - centre)
@@ -180,7 +207,7 @@ def _of_sample(
 
 def _sampling_error(rows: Rows, answer: Answer, source: Source) -> FloatArray:
     """(k,) standard error of a sample's usage of each row, from its second moments by level."""
-    mean = answer.cost * source.units.cost / np.maximum(answer.count, 1)
+    mean = answer.cost_of(source.units) / np.maximum(answer.count, 1)
     squared = np.zeros(len(rows))
     for k in range(len(rows)):
         p = rows.pattern[k]
@@ -191,6 +218,6 @@ def _sampling_error(rows: Rows, answer: Answer, source: Source) -> FloatArray:
 
 def _price_scale(source: Source, rows: Rows, objective: Objective) -> FloatArray:
     """(k,) a price at which nobody would use the row: objective over consumption."""
-    use = (rows.alpha.max(axis=1) * source.top_cost + rows.beta.max(axis=1))[rows.pattern]
+    use = rows.largest_use(source.top_cost)
     scale = objective.scale(source) or 1.0
     return np.asarray(scale / np.where(use > 0.0, use, 1.0))
