@@ -249,18 +249,18 @@ def _alike(x, y, part):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, parallel=True)
-def any_alike(value, part, threads):  # type: ignore[no-untyped-def]
-    """Whether a user has two values that differ by rounding alone."""
-    n, found = value.shape[0], np.zeros(threads, dtype=np.bool_)
+def find_alike(value, part, threads, found):  # type: ignore[no-untyped-def]
+    """found: (n,) bool, set for users with two values that may differ by rounding alone."""
+    n = value.shape[0]
     for t in numba.prange(threads):
-        seen = False
         for i in range(n * t // threads, n * (t + 1) // threads):
-            for a in range(value.shape[1]):
+            for a in range(1, value.shape[1]):
+                x = value[i, a]
+                near = part * abs(x)
                 for b in range(a):
-                    x, y = np.float64(value[i, a]), np.float64(value[i, b])
-                    seen = seen or _alike(x, y, part)
-        found[t] = seen
-    return found.any()
+                    y = value[i, b]
+                    if abs(x - y) <= near and x != y:
+                        found[i] = True
 
 
 @numba.njit(cache=True)
@@ -283,22 +283,24 @@ def hash_block(data, offsets, hashes):  # type: ignore[no-untyped-def]
         hashes[i] = _mix(h)
 
 
-@numba.njit(cache=True)
-def hash_numbers(hashes):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, parallel=True)
+def hash_numbers(hashes, threads):  # type: ignore[no-untyped-def]
     """hashes: (n,) uint64, as hash_block of the decimal text of 0, 1, 2, ..."""
-    digits = np.empty(20, dtype=np.uint8)
-    for i in range(len(hashes)):
-        rest, size = i, 0
-        while True:
-            digits[size] = 48 + rest % 10
-            rest //= 10
-            size += 1
-            if rest == 0:
-                break
-        h = np.uint64(0xCBF29CE484222325)
-        for j in range(size - 1, -1, -1):
-            h = (h ^ np.uint64(digits[j])) * np.uint64(0x100000001B3)
-        hashes[i] = _mix(h)
+    n = len(hashes)
+    for t in numba.prange(threads):
+        digits = np.empty(20, dtype=np.uint8)
+        for i in range(n * t // threads, n * (t + 1) // threads):
+            rest, size = i, 0
+            while True:
+                digits[size] = 48 + rest % 10
+                rest //= 10
+                size += 1
+                if rest == 0:
+                    break
+            h = np.uint64(0xCBF29CE484222325)
+            for j in range(size - 1, -1, -1):
+                h = (h ^ np.uint64(digits[j])) * np.uint64(0x100000001B3)
+            hashes[i] = _mix(h)
 
 
 def share_threshold(share: float) -> np.uint64:

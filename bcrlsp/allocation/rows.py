@@ -172,7 +172,7 @@ def compile_rows(
         index = patterns.setdefault((alpha.tobytes(), beta.tobytes()), len(patterns))
         if index == len(weights):
             weights.append((alpha, beta))
-        member = _members(budget, columns, keys)
+        member = _members(budget, columns, keys, warn=not watch)
         users, step = int(sizes[member].sum()), _step(alpha, beta, units)
         scale = 1.0 if step is None else float(1 / step)
         if budget.limit < math.inf or watch:
@@ -248,7 +248,7 @@ def _weights(budget: Budget, levels: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _members(
-    budget: Budget, columns: Sequence[str], keys: Sequence[tuple[Any, ...]]
+    budget: Budget, columns: Sequence[str], keys: Sequence[tuple[Any, ...]], warn: bool
 ) -> NDArray[np.bool_]:
     member = np.ones(len(keys), dtype=bool)
     if budget.groups is None:
@@ -278,7 +278,7 @@ def _members(
                 "in no group: name the groups to count, or give such users a group"
             )
         unknown = sorted(chosen - set(held), key=repr)
-        if unknown:
+        if unknown and warn:
             some = ", ".join(repr(v) for v in sorted(set(held), key=repr)[:10])
             _LOG.warning(
                 "budget %r names group %r, which no user has in %s: it counts nobody there; "

@@ -64,7 +64,8 @@ def solve(
         raise UserError(f"partitions is {partitions!r}; allowed: a whole number of at least 1")
     check_budgets(budgets)
     values, costs = masked(values, costs, None if allowed is None else np.asarray(allowed))
-    given, values = values, equal_where_alike(values)
+    given = values
+    values, changed = equal_where_alike(values)
     columns, keys, code = index_groups(groups, n)
     stats, tops = inspect(values, costs, code, len(keys), lambda row: f"row {row}")
     costs = decimals(costs, units_of(stats)) if stats.short else costs
@@ -83,7 +84,12 @@ def solve(
     conditioning = condition_of(values, stats.value)
     if conditioning is None:
         found = run_on(users, stats)
-        return found if values is given else _restated([found], given)
+        if not len(changed):
+            return found
+        chosen = changed, found.levels[changed]
+        more = math.fsum(np.asarray(values[chosen] - given[chosen], dtype=np.float64))
+        told = restate([found.certificate], [found.value - more])[1]
+        return Solution(found.levels, told)
     better = conditioning.apply(values)
     several = [run_on(replace(users, value=better), replace(stats, value=conditioning.largest))]
     if np.any(losses(values)[np.arange(n), several[0].levels] > conditioning.most_lost):
@@ -92,7 +98,7 @@ def solve(
     return _restated(several, given, math.fsum(values.max(axis=1).astype(np.float64)))
 
 
-def _restated(several: list[Solution], value: Floats, offset: float | None = None) -> Solution:
+def _restated(several: list[Solution], value: Floats, offset: float) -> Solution:
     """The best of some solutions, in the users' own values (n, a), see certificate.restate."""
     everyone = np.arange(len(value))
     own = [math.fsum(value[everyone, found.levels].astype(np.float64)) for found in several]

@@ -18,14 +18,22 @@ Floats = NDArray[np.floating[Any]]
 _ALIKE = {8: 2.0**-50, 4: 2.0**-22}
 
 
-def equal_where_alike(value: Floats) -> Floats:
-    """Values of which a user's differ by more than rounding: 0.3 and 0.1 + 0.2 are one value."""
-    part = _ALIKE[value.dtype.itemsize]
-    if not kernels.any_alike(value, part, threads_for(len(value))):
-        return value
+def equal_where_alike(value: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Values of which a user's differ by more than rounding, and the rows that were changed.
+
+    0.3 and 0.1 + 0.2 are one value.
+    """
+    part, near = _ALIKE[value.dtype.itemsize], np.zeros(len(value), dtype=np.bool_)
+    # The larger of two alike values is at most a little above the other.
+    kernels.find_alike(value, value.dtype.type(2.0 * part), threads_for(len(value)), near)
+    rows = np.flatnonzero(near)
+    if not len(rows):
+        return value, rows
+    some = value[rows]
+    kernels.make_equal(some, part)
     value = value.copy()
-    kernels.make_equal(value, part)
-    return value
+    value[rows] = some
+    return value, rows
 
 
 def masked(value: Floats, cost: Floats, allowed: NDArray[Any] | None) -> tuple[Floats, Floats]:
@@ -83,7 +91,7 @@ def hash_ids(user_ids: Sequence[Any] | None, n: int) -> NDArray[np.uint64]:
     """(n,) hashes of the ids' text; without ids, of the rows' numbers. Ids must be unique."""
     hashes = np.empty(n, dtype=np.uint64)
     if user_ids is None:
-        kernels.hash_numbers(hashes)
+        kernels.hash_numbers(hashes, threads_for(n))
         return hashes
     if len(user_ids) != n:
         raise UserError(f"user_ids has {len(user_ids)} entries; allowed: one for each of {n} users")

@@ -93,7 +93,7 @@ def _block(table: pa.Table, layout: Layout) -> tuple[Head, Stored]:
         )
     allowed = _matrix(table, "allowed", texts) if layout.allowed else None
     value, cost = masked(_floats("value", value), _floats("cost", cost), allowed)
-    value = equal_where_alike(value)
+    value, _ = equal_where_alike(value)
     keys, code = _codes([table.column(name) for name in layout.groups], len(ids))
     stats, tops = inspect(value, cost, code, len(keys), lambda row: f"user {texts[row].as_py()!r}")
     hashes = np.empty(len(texts), dtype=np.uint64)
