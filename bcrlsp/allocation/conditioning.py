@@ -17,7 +17,7 @@ from bcrlsp.allocation.rows import FloatArray
 
 # Binary orders that lie between losses that matter and others, how many of them the others fill,
 # and how far above those that matter the others then count.
-_APART, _FILLED, _ABOVE = 20, 2, 12
+_APART, _FILLED, _ABOVE = 16, 2, 12
 _SAMPLE = 1024
 
 

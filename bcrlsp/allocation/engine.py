@@ -1,12 +1,14 @@
 """One allocation: search, rounding, certificate. `solve` and `allocate` differ in their source."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.allocation.blocks import Source
+from bcrlsp.allocation.bound import dual_bound
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Certificate, certify
 from bcrlsp.allocation.decide import decide
@@ -15,9 +17,12 @@ from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import NoFeasiblePoint
 from bcrlsp.allocation.rounding import NoIntegralPoint
 from bcrlsp.allocation.rows import FloatArray, Rows, Tables
-from bcrlsp.allocation.search import search
+from bcrlsp.allocation.search import Found, search
 from bcrlsp.allocation.settings import Settings
 from bcrlsp.errors import UserError
+
+# Passes that prices to begin at are worth, and the relative gap at which they have led somewhere.
+_WARM_PASSES, _WARM_GAP = 8, 1e-6
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def run(
     """
     objective = Objective.value(len(source.sizes), rows.alpha.shape[1])
     try:
-        found = search(source, rows, objective, settings, _start(rows, warm_start))
+        found = _search(source, rows, objective, settings, _start(rows, warm_start))
     except NoFeasiblePoint:
         raise diagnose(source, rows, budgets, settings) from None
     try:
@@ -65,6 +70,30 @@ def run(
         decided.levels[changed],
         certificate,
     )
+
+
+def _search(
+    source: Source,
+    rows: Rows,
+    objective: Objective,
+    settings: Settings,
+    start: FloatArray | None,
+) -> Found:
+    """The search from the prices `start`; where these do not lead to the optimum, one without."""
+    if start is None:
+        return search(source, rows, objective, settings)
+    few = settings.model_copy(update={"max_passes": min(_WARM_PASSES, settings.max_passes)})
+    try:
+        found = search(source, rows, objective, few, start)
+    except NoFeasiblePoint:
+        return search(source, rows, objective, settings)
+    bound = dual_bound(source, rows, objective, found)
+    reached = float(found.total) + math.fsum(found.core.gain * found.solution.x)
+    scale = max(abs(reached), 1e-9 * source.users * objective.scale(source))
+    if found.feasible and bound - reached <= max(settings.tolerance, _WARM_GAP) * scale:
+        return found
+    cold = search(source, rows, objective, settings)
+    return replace(cold, passes=cold.passes + found.passes)
 
 
 def _start(rows: Rows, warm_start: Mapping[str, float] | None) -> FloatArray | None:

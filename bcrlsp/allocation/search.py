@@ -28,7 +28,6 @@ from bcrlsp.allocation.rows import FloatArray, Rows
 from bcrlsp.allocation.settings import Settings
 from bcrlsp.allocation.tiers import tries_of
 
-_WARM_PASSES = 8
 _DEVIATIONS = 3.0
 _MARGIN = 1.5
 _SAMPLED_USERS = 300
@@ -67,32 +66,8 @@ def search(
 ) -> Found:
     """Optimal prices of `rows` and the users that are undecided there.
 
-    start: (k,) prices to begin at, such as yesterday's: where few passes do not lead from there to
-    the optimum, the search begins anew without them. Raises NoFeasiblePoint.
+    start: (k,) prices to begin at, such as yesterday's. Raises NoFeasiblePoint.
     """
-    before = 0
-    if start is not None and depth == 0:
-        few = settings.model_copy(update={"max_passes": min(_WARM_PASSES, settings.max_passes)})
-        try:
-            found, closed = _search(source, rows, objective, few, start, depth)
-        except NoFeasiblePoint:
-            closed = False
-        if closed:
-            return found
-        before, start = few.max_passes, None
-    found, _ = _search(source, rows, objective, settings, start, depth)
-    return replace(found, passes=found.passes + before)
-
-
-def _search(
-    source: Source,
-    rows: Rows,
-    objective: Objective,
-    settings: Settings,
-    start: FloatArray | None,
-    depth: int,
-) -> tuple[Found, bool]:
-    """As `search`, and whether the tolerance was reached."""
     none = np.zeros((0, len(rows.alpha)))
     shape = (len(source.sizes), len(rows.alpha))
     core_users = max(settings.core_users, min(_GROUP_USERS * shape[0], _GROUPS_USERS))
@@ -110,7 +85,7 @@ def _search(
         centre = np.zeros(len(rows)) if start is None else start
         plan = Plan(centre, np.full(shape, width), 1.0, none, depth)
         here = Local(source, rows, objective, plan, most)
-        return _found(here, here.solve(here.core.program), 1), True
+        return _found(here, here.solve(here.core.program), 1)
     step = _price_scale(source, rows, objective)
     if start is None:
         centre, box = _from_sample(source, rows, objective, settings, step, depth)
@@ -139,7 +114,7 @@ def _search(
         if last or closed:
             if program is not here.core.program:
                 solution = here.solve(here.core.program)
-            return _found(here, solution, number), closed
+            return _found(here, solution, number)
         last = number >= settings.max_passes
         plan = route.last(here) if last else route.after(here, solution, clipped)
 
