@@ -51,7 +51,10 @@ def index_groups(
 
 
 def _column(column: str, given: ArrayLike, n: int) -> NDArray[Any]:
-    held = np.asarray(given)
+    try:
+        held = np.asarray(given)
+    except ValueError:
+        raise UserError(f"{column} is no list of values; allowed: one value a user") from None
     if held.dtype.kind == "U" and not hasattr(given, "dtype"):
         # NumPy writes None and numbers beside texts as texts.
         held = np.asarray(given, dtype=object)

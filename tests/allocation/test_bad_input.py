@@ -47,7 +47,7 @@ def changed(array: Any, row: int, level: int, number: float) -> Any:
             {"budgets": [Budget("x", 1.0, groups=["g", None])], "groups": ["g", "g", None]},
             "budget 'x' names group None; a user without a value in groups is in no group",
         ),
-        ({"groups": [["g"], {}, "f"]}, "groups has "),
+        ({"groups": [["g"], {}, "f"]}, "groups is no list of values"),
         ({"value": VALUE.astype(str)}, "value is no array of numbers"),
         ({"value": VALUE + 1j}, "value is no array of numbers"),
         (

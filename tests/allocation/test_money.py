@@ -14,7 +14,7 @@ from bcrlsp.allocation import Budget, InfeasibleBudgetError, Settings, solve
 
 PASSES = Settings(direct_users=50, sample_users=150, core_users=200)
 FEW = settings(
-    deadline=None, suppress_health_check=list(HealthCheck), max_examples=60, derandomize=True
+    deadline=None, suppress_health_check=list(HealthCheck), max_examples=10, derandomize=True
 )
 
 
@@ -81,7 +81,7 @@ def infeasible(rng: np.random.Generator, n: int) -> dict[str, Any]:
 
 
 @FEW
-@given(st.integers(0, 2**31), st.sampled_from([1, 4, 11, 30, 150, 600]))
+@given(st.integers(0, 2**31), st.sampled_from([1, 4, 11, 30, 150]))
 def test_the_nearest_possible_that_the_error_names_can_be_kept(seed: int, n: int) -> None:
     case = infeasible(np.random.default_rng(seed), n)
     named: list[tuple[str, str]] = []
@@ -90,14 +90,10 @@ def test_the_nearest_possible_that_the_error_names_can_be_kept(seed: int, n: int
         named.append((error.budget, error.side))
         nearest = float(str(error).rsplit(" is ", 1)[1].split(";")[0])
         assert nearest == error.nearest
-        now = [
-            replace(b, limit=max(nearest, b.minimum or 0.0))
-            if error.side == "limit"
-            else replace(b, minimum=nearest)
+        case["budgets"] = [
+            replace(b, **{error.side: nearest}) if b.name == error.budget else b
             for b in case["budgets"]
-            if b.name == error.budget
         ]
-        case["budgets"] = [b for b in case["budgets"] if b.name != error.budget] + now
     assert len(named) <= len(case["budgets"])
 
 
