@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.allocation.blocks import Answer, Block, Query, Source, Users, scan, sums_of
 from bcrlsp.allocation.fixed import Units
-from bcrlsp.allocation.rows import Tables
+from bcrlsp.allocation.rows import FloatArray, Tables
 
 
 class ArraySource:
@@ -19,7 +19,7 @@ class ArraySource:
         sizes: NDArray[np.int64],
         units: Units,
         scale: float,
-        top_cost: float,
+        top_cost: FloatArray,
     ) -> None:
         self.blocks = blocks
         self.users = sum(len(block) for block in blocks)
@@ -37,7 +37,7 @@ class ArraySource:
         return Answer.merge(scan(block, query, i) for i, block in enumerate(self.blocks))
 
     def sums(self, weight: float, tables: Sequence[Tables]) -> NDArray[np.int64]:
-        """(j, 4, g, a) sums of the best choices under each of several tables (see Answer)."""
+        """(j, 5, g, a) sums of the best choices under each of several tables (see Answer)."""
         several = [sums_of(block, weight, tables, self.units) for block in self.blocks]
         return np.asarray(np.sum(several, axis=0))
 

@@ -117,9 +117,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Answer:
-    """sums: (4, g, a) int64: value and cost in units, users, and value times h (see kernels).
+    """sums: (5, g, a) int64: value, low part of cost, users, value times h, high part of cost, in
+    units (see kernels.scan_rows).
 
-    tried: (j + 1, 4, cells, a) the same of the near users, at each try and last at the centre.
+    tried: (j + 1, 5, cells, a) the same of the near users, at each try and last at the centre.
     ratios: (bins,) int64, near users by how near (kernels.scan_block). near: `share` of them.
     """
 
@@ -133,10 +134,9 @@ class Answer:
         """(g, a) value in units, by chosen level."""
         return np.asarray(self.sums[0])
 
-    @property
-    def cost(self) -> NDArray[np.int64]:
-        """(g, a) cost in units, by chosen level."""
-        return np.asarray(self.sums[1])
+    def cost_of(self, units: Units) -> FloatArray:
+        """(g, a) cost by chosen level."""
+        return np.asarray((self.sums[4] * 2.0**units.bits + self.sums[1]) / units.per_cost)
 
     @property
     def count(self) -> NDArray[np.int64]:
@@ -158,20 +158,20 @@ class Source(Protocol):
     """All users, wherever they are.
 
     users: how many. sizes: (g,) users of each group. units: of the sums.
-    scale: largest |value| of a user. top_cost: largest cost.
+    scale: largest |value| of a user. top_cost: (g,) largest cost in each group.
     """
 
     users: int
     sizes: NDArray[np.int64]
     units: Units
     scale: float
-    top_cost: float
+    top_cost: FloatArray
 
     def scan(self, query: Query) -> Answer:
         """The merged answer of all blocks."""
 
     def sums(self, weight: float, tables: Sequence[Tables]) -> NDArray[np.int64]:
-        """(j, 4, g, a) sums of the best choices under each of several tables (see Answer)."""
+        """(j, 5, g, a) sums of the best choices under each of several tables (see Answer)."""
 
     def sample(self, count: int) -> Users:
         """The `count` users with the lowest hashes, or a few less."""
@@ -180,18 +180,18 @@ class Source(Protocol):
 def scan(block: Block, query: Query, number: int) -> Answer:
     """The answer of one block, whose number is noted with the near users."""
     groups, levels = query.tables.cost.shape
-    threads, tries = _threads(len(block)), len(query.tries)
+    threads, tries = threads_for(len(block)), len(query.tries)
     along = query.tries.shape[1] == 1
     steps = query.tries[: 1 if along else None, None, :] * query.box
-    sums = np.zeros((threads, 4, groups, levels), dtype=np.int64)
+    sums = np.zeros((threads, 5, groups, levels), dtype=np.int64)
     cells = groups * levels if query.split else groups
-    tried = np.zeros((threads, tries + 1 if tries else 0, 4, cells, levels), dtype=np.int64)
+    tried = np.zeros((threads, tries + 1 if tries else 0, 5, cells, levels), dtype=np.int64)
     ratios = np.zeros((threads, kernels.RATIO_BINS), dtype=np.int64)
     near = np.zeros(len(block), dtype=np.bool_)
     given = (
         block.value, block.cost, block.code, block.hashes,
         query.weight, query.tables.cost, query.tables.count,
-        1.0 / query.units.value, 1.0 / query.units.cost,
+        per_unit(query.units),
         query.box, query.alpha, query.beta, query.tries,
         query.tables.cost + steps @ query.alpha, query.tables.count + steps @ query.beta,
         along, query.split, np.uint64(query.salt), kernels.share_threshold(query.share),
@@ -212,7 +212,7 @@ def scan(block: Block, query: Query, number: int) -> Answer:
 def sums_of(
     block: Block, weight: float, tables: Sequence[Tables], units: Units
 ) -> NDArray[np.int64]:
-    """(j, 4, g, a) sums of a block's best choices under each of several tables (see Answer)."""
+    """(j, 5, g, a) sums of a block's best choices under each of several tables (see Answer)."""
     levels = block.value.shape[1]
     none = np.zeros((0, levels))
     boxes = np.zeros((len(tables[0].cost), 0))
@@ -228,13 +228,18 @@ def sums_of(
     )
 
 
+def per_unit(units: Units) -> tuple[float, float, float, float]:
+    """What the compiled passes need to count in units."""
+    return 1.0 / units.value, units.per_cost, units.doubt, 2.0**-units.bits
+
+
 def choose(block: Block, weight: float, tables: Tables) -> NDArray[np.int16]:
     """(n,) best level of each user of a block."""
     levels = np.empty(len(block), dtype=np.int16)
     given = (
         block.value, block.cost, block.code, block.hashes, weight, tables.cost, tables.count
     )  # fmt: skip
-    threads = _threads(len(block))
+    threads = threads_for(len(block))
     if threads == 1:
         kernels.choose_rows(*given, 0, len(block), levels)
     else:
@@ -242,6 +247,6 @@ def choose(block: Block, weight: float, tables: Tables) -> NDArray[np.int16]:
     return levels
 
 
-def _threads(users: int) -> int:
+def threads_for(users: int) -> int:
     """Threads for a block: waking the others costs more than a few users do."""
     return int(numba.get_num_threads()) if users > _FEW else 1

@@ -24,8 +24,8 @@ def dual_bound(source: Source, rows: Rows, objective: Objective, found: Found) -
     inside = found.whole
     prices = found.solution.prices if inside else found.centre
     total = Fraction(found.total)
-    for price, used, limit in zip(prices, found.used, rows.rhs, strict=True):
-        total += Fraction(float(price)) * (Fraction(float(limit)) - used)
+    for price, used, limit in zip(prices, found.used, rows.exact, strict=True):
+        total += Fraction(float(price)) * (limit - used)
     if inside and len(core.users):
         merit = objective.merit(core.users)
         paid = rows.weights(core.users.cost)
@@ -33,17 +33,19 @@ def dual_bound(source: Source, rows: Rows, objective: Objective, found: Found) -
         score = merit - np.einsum("mp,mpa->ma", priced, paid)
         base = score[np.arange(len(merit)), core.base]
         total += Fraction(math.fsum(score.max(axis=1) - base))
-    return math.nextafter(float(total + _slack(source, rows, objective, prices)), math.inf)
+    whole = total + _slack(source, rows, objective, prices)
+    bound = float(whole)
+    return bound if bound == whole else math.nextafter(bound, math.inf)
 
 
 def _slack(source: Source, rows: Rows, objective: Objective, prices: FloatArray) -> Fraction:
-    top = rows.alpha.max(axis=1, initial=0.0) * source.top_cost + rows.beta.max(axis=1, initial=0.0)
-    largest = np.sum(prices * top[rows.pattern] * rows.users) if len(rows) else 0.0
+    largest = np.sum(prices * rows.largest_use(source.top_cost) * rows.users)
     ceiled = (
         np.sum(prices * rows.alpha.max(axis=1)[rows.pattern] * rows.users) if len(rows) else 0.0
     )
     exact = source.units.exact
-    objective_units = source.users * source.units.value * objective.weight / 2.0
+    used = objective.weight if source.scale > 0.0 else 0.0
+    objective_units = source.users * source.units.value * used / 2.0
     doubt = (
         objective_units
         + (0.0 if exact else float(ceiled) * source.units.cost)

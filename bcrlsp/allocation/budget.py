@@ -5,6 +5,7 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bcrlsp.allocation.limits import text
 from bcrlsp.errors import UserError
 
 Groups = Collection[Hashable] | Mapping[str, Collection[Hashable]]
@@ -15,8 +16,9 @@ class InfeasibleBudgetError(UserError):
 
     budget: name of the budget that stands in the way.
     asked: its limit or minimum. nearest: the nearest one that can be kept beside the others.
-    proved: whether nothing nearer is possible, even with parts of users; else only parts of users
-    may keep the budgets, and nearest is that of the nearest whole levels that were found.
+    proved: whether nothing nearer is possible, even with parts of users; else parts of users may
+    come nearer, and nearest is that of the nearest whole levels that were found. Given in the
+    asked one's place, nearest can be kept, unless other budgets cannot be kept either.
     """
 
     def __init__(
@@ -27,8 +29,8 @@ class InfeasibleBudgetError(UserError):
         floor = side == "minimum"
         known = "possible is" if proved else "found with whole levels is"
         super().__init__(
-            f"budget {budget!r} cannot be kept: its {side} is {asked:.12g} and the nearest "
-            f"{known} {nearest:.9g}; {'lower' if floor else 'raise'} it, or loosen the "
+            f"budget {budget!r} cannot be kept: its {side} is {text(asked)} and the nearest "
+            f"{known} {text(nearest)}; {'lower' if floor else 'raise'} it, or loosen the "
             "budgets and the allowed levels beside it"
         )
 

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,36 @@ class Solution:
         return self.certificate.passes
 
 
+def restate(
+    several: Sequence[Certificate], own: Sequence[float], offset: float | None = None
+) -> tuple[int, Certificate]:
+    """Which of some allocations is the best, and its certificate in the users' own values.
+
+    own: what each is worth in these. The first certificate is of values that are nowhere below
+    these but for a sum of `offset`, the others are of these.
+    """
+    best = int(np.argmax(own))
+    chosen, worth, off = several[best], own[best], offset or 0.0
+    first = several[0].bound if not off else math.nextafter(several[0].bound + off, math.inf)
+    bound = max(min([first, *(told.bound for told in several[1:])]), worth)
+    lp_value = min(chosen.lp_value + (off if best == 0 else 0.0), bound)
+    gap, lp_gap = bound - worth, bound - lp_value
+    if offset is not None and len(several) == 1:
+        # What adding the offset rounds is no gap.
+        gap, lp_gap = chosen.bound - chosen.value, chosen.bound - chosen.lp_value
+    scale = abs(bound) or 1.0
+    told = replace(
+        chosen,
+        value=worth,
+        bound=bound,
+        gap=gap / scale,
+        lp_value=lp_value,
+        lp_gap=lp_gap / scale,
+        passes=sum(told.passes for told in several),
+    )
+    return best, told
+
+
 def certify(
     source: Source,
     rows: Rows,
@@ -94,9 +125,12 @@ def certify(
     merit = objective.merit(decided.users)
     everyone = np.arange(len(merit))
     more = merit[everyone, decided.levels] - merit[everyone, decided.base]
-    value = float(found.total) + math.fsum(more)
+    value = float(objective.total(decided.answer, source) + Fraction(math.fsum(more)))
     used = decided.accounts.usage(watched, decided.levels)
-    spend = dict(zip(watched.names, map(float, used), strict=True))
+    spend = {name: float(u) for name, u in zip(watched.names, used, strict=True)}
+    for budget in budgets:
+        # A limit is kept to within the rounding of a user's own sums, see limits.py.
+        spend[budget.name] = min(spend[budget.name], float(budget.limit))
     bound = dual_bound(source, rows, objective, found)
     value = min(value, bound)
     lp_value = float(found.total) + math.fsum(core.gain * found.solution.x)

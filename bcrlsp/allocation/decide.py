@@ -1,72 +1,153 @@
 """Whole levels from the search's last pass."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.allocation.accounts import Accounts
-from bcrlsp.allocation.blocks import Source, Users
+from bcrlsp.allocation.blocks import Answer, Source, Users
+from bcrlsp.allocation.dominated import dominated
+from bcrlsp.allocation.exact import TooManyChoices, best_levels
 from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.polish import polish
+from bcrlsp.allocation.polish import polish, save
 from bcrlsp.allocation.rounding import (
+    Moves,
     NoIntegralPoint,
     largest_part,
     moves_of,
     round_levels,
 )
-from bcrlsp.allocation.rows import Rows
+from bcrlsp.allocation.rows import FloatArray, Rows, Tables
 from bcrlsp.allocation.search import Found
 
 # Users beside the core, as multiples of it, to move where the core's alone cannot keep the rows.
 _EXTRA = (0, 4, 16)
 _SOME = 1000
+# Up to `_EXACT` users the best whole levels are found, up to `_TRIED` where few choices come close.
+_EXACT, _EXACT_CHOICES = 12, 1_000_000
+_TRIED, _TRIED_CHOICES = 40, 20_000
+
+Levels = NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class Decided:
     """users: m users whose level may differ from the pass's. base: (m,) the pass's levels, levels:
-    (m,) theirs. Everybody else is at the pass's."""
+    (m,) theirs. Everybody else is at the pass's: best under `weight` and `tables`, with the sums
+    of `answer`."""
 
     users: Users
-    base: NDArray[np.int16]
-    levels: NDArray[np.int16]
+    base: Levels
+    levels: Levels
     accounts: Accounts
+    answer: Answer
+    weight: float
+    tables: Tables
+
+
+@dataclass(frozen=True)
+class _Movable:
+    """The users that may be moved and what their moves do. base, start: (m,) levels."""
+
+    users: Users
+    base: Levels
+    start: Levels
+    accounts: Accounts
+    moves: Moves
 
 
 def decide(source: Source, rows: Rows, objective: Objective, found: Found) -> Decided:
     """One level a user, every row kept. Raises NoIntegralPoint."""
-    core, unit = found.core, source.units.cost
-    tables = objective.priced(rows.tables(found.centre))
+    core = found.core
     x = found.solution.x if found.feasible else np.zeros(len(core.gain))
     none: NoIntegralPoint | None = None
+    prices, tables = found.solution.prices / rows.scale, objective.priced(rows.tables(found.centre))
     for times in _EXTRA:
         users, start = core.users, largest_part(core, x)
-        if times:
+        if source.users <= _TRIED and len(users) < source.users and len(rows):
+            users, start = _beside(source, users, start, source.users)
+        elif times:
             users, start = _beside(source, users, start, times * max(len(users), _SOME))
         base = users.choose(objective.weight, tables)
-        start = np.where(start < 0, base, start).astype(np.int16)
-        accounts = Accounts(found.answer, users, base, unit)
-        slack_of = partial(accounts.slack, rows)
-        moves = moves_of(rows, users, objective.merit(users), unit)
+        here = _movable(source, rows, objective, found.answer, users, base, start)
+        slack_of = partial(here.accounts.slack, rows)
+        levels: Levels | None = None
         try:
-            levels = round_levels(moves, start, slack_of)
+            levels = round_levels(here.moves, here.start, slack_of)
         except NoIntegralPoint as now:
             none = now
-            if len(users) == source.users:
-                break
-        else:
+        if levels is not None:
             counted = rows.users.astype(np.float64)
-            prices = found.solution.prices
-            levels = polish(moves, users.code, levels, slack_of, prices, counted)
-            return Decided(users, base, levels, accounts)
+            levels = polish(here.moves, users.code, levels, slack_of, prices, counted)
+        if len(rows) and len(users) == source.users <= _TRIED:
+            levels = _best(rows, here, prices, levels)
+        if levels is not None:
+            levels = save(here.moves, users.cost, levels, slack_of)
+            return Decided(
+                users, base, levels, here.accounts, found.answer, objective.weight, tables
+            )
+        if len(users) == source.users:
+            break
     raise none or NoIntegralPoint(0, 0.0)
 
 
-def _beside(
-    source: Source, users: Users, levels: NDArray[np.int16], count: int
-) -> tuple[Users, NDArray[np.int16]]:
+def improve(source: Source, rows: Rows, objective: Objective, decided: Decided) -> Decided:
+    """Levels of more objective near some that keep every row, as these do."""
+    users, start = decided.users, decided.levels
+    users, start = _beside(source, users, start, 4 * max(len(users), _SOME))
+    base = users.choose(decided.weight, decided.tables)
+    answer = decided.answer
+    here = _movable(source, rows, objective, answer, users, base, start)
+    slack_of = partial(here.accounts.slack, rows)
+    prices, counted = np.zeros(len(rows)), rows.users.astype(np.float64)
+    levels = polish(here.moves, users.code, here.start, slack_of, prices, counted)
+    if len(users) == source.users <= _TRIED:
+        found = _best(rows, here, prices, levels)
+        levels = levels if found is None else found
+    levels = save(here.moves, users.cost, levels, slack_of)
+    return replace(decided, users=users, base=base, levels=levels, accounts=here.accounts)
+
+
+def _movable(
+    source: Source,
+    rows: Rows,
+    objective: Objective,
+    answer: Answer,
+    users: Users,
+    base: Levels,
+    start: Levels,
+) -> _Movable:
+    """What may be moved. base: (m,) levels in `answer`. start: (m,) levels, -1 for the base's."""
+    start = np.where(start < 0, base, start).astype(np.int16)
+    merit, everyone = objective.merit(users), np.arange(len(users))
+    useless = dominated(rows, users, merit)
+    useless[everyone, start] = np.isneginf(merit[everyone, start])
+    moves = moves_of(rows, users, np.where(useless, -np.inf, merit), source.units)
+    return _Movable(users, base, start, Accounts(answer, users, base, source.units), moves)
+
+
+def _best(rows: Rows, here: _Movable, prices: FloatArray, known: Levels | None) -> Levels | None:
+    """The best levels of all users, or `known` where there are too many choices."""
+    few = len(here.users) <= _EXACT
+    everyone = np.arange(len(here.users))
+    used = np.zeros(len(rows))
+    for r in range(here.moves.row.shape[1]):
+        mine = here.moves.row[:, r] >= 0
+        taken = here.moves.use[everyone, here.start, r]
+        np.add.at(used, here.moves.row[mine, r], taken[mine])
+    slack_of = partial(here.accounts.slack, rows)
+    room = slack_of(here.start) + used
+    most = _EXACT_CHOICES if few else _TRIED_CHOICES
+    try:
+        choices = best_levels(here.moves, here.users.cost, prices, room, known, most)
+    except TooManyChoices:
+        return known
+    return next((levels for levels in choices if np.all(slack_of(levels) >= 0.0)), known)
+
+
+def _beside(source: Source, users: Users, levels: Levels, count: int) -> tuple[Users, Levels]:
     """The users and `count` others; the others' levels are -1."""
     several = Users.merge([users, source.sample(min(count, source.users))])
     _, first = np.unique(several.place, axis=0, return_index=True)

@@ -1,32 +1,38 @@
 """One allocation: search, rounding, certificate. `solve` and `allocate` differ in their source."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.allocation.blocks import Source
+from bcrlsp.allocation.bound import dual_bound
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Certificate, certify
 from bcrlsp.allocation.decide import decide
-from bcrlsp.allocation.infeasible import diagnose, name_row
+from bcrlsp.allocation.infeasible import diagnose, rescue
 from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import NoFeasiblePoint
 from bcrlsp.allocation.rounding import NoIntegralPoint
 from bcrlsp.allocation.rows import FloatArray, Rows, Tables
-from bcrlsp.allocation.search import search
+from bcrlsp.allocation.search import Found, search
 from bcrlsp.allocation.settings import Settings
 from bcrlsp.errors import UserError
+
+# Passes that prices to begin at are worth, and the relative gap at which they have led somewhere.
+_WARM_PASSES, _WARM_GAP = 8, 1e-6
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The decisions: everybody takes the best level under `tables`, except for some users.
+    """The decisions: everybody takes the best level under `weight` and `tables`, except for some.
 
     place: (m, 2) int64 block and row, levels: (m,) their levels.
     """
 
+    weight: float
     tables: Tables
     place: NDArray[np.int64]
     levels: NDArray[np.int16]
@@ -48,18 +54,46 @@ def run(
     """
     objective = Objective.value(len(source.sizes), rows.alpha.shape[1])
     try:
-        found = search(source, rows, objective, settings, _start(rows, warm_start))
+        found = _search(source, rows, objective, settings, _start(rows, warm_start))
     except NoFeasiblePoint:
         raise diagnose(source, rows, budgets, settings) from None
     try:
         decided = decide(source, rows, objective, found)
     except NoIntegralPoint as none:
-        nearest = abs(rows.rhs[none.row] + none.excess)
-        raise name_row(rows, budgets, none.row, nearest, proved=False) from None
+        decided = rescue(source, rows, objective, budgets, settings, none)
     certificate = certify(source, rows, watched, objective, budgets, found, decided)
     changed = decided.levels != decided.base
-    tables = objective.priced(rows.tables(found.centre))
-    return Outcome(tables, decided.users.place[changed], decided.levels[changed], certificate)
+    return Outcome(
+        decided.weight,
+        decided.tables,
+        decided.users.place[changed],
+        decided.levels[changed],
+        certificate,
+    )
+
+
+def _search(
+    source: Source,
+    rows: Rows,
+    objective: Objective,
+    settings: Settings,
+    start: FloatArray | None,
+) -> Found:
+    """The search from the prices `start`; where these do not lead to the optimum, one without."""
+    if start is None:
+        return search(source, rows, objective, settings)
+    few = settings.model_copy(update={"max_passes": min(_WARM_PASSES, settings.max_passes)})
+    try:
+        found = search(source, rows, objective, few, start)
+    except NoFeasiblePoint:
+        return search(source, rows, objective, settings)
+    bound = dual_bound(source, rows, objective, found)
+    reached = float(found.total) + math.fsum(found.core.gain * found.solution.x)
+    scale = max(abs(reached), 1e-9 * source.users * objective.scale(source))
+    if found.feasible and bound - reached <= max(settings.tolerance, _WARM_GAP) * scale:
+        return found
+    cold = search(source, rows, objective, settings)
+    return replace(cold, passes=cold.passes + found.passes)
 
 
 def _start(rows: Rows, warm_start: Mapping[str, float] | None) -> FloatArray | None:

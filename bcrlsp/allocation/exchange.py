@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.allocation.rounding import Moves
+from bcrlsp.allocation.rounding import Moves, noise_of
 from bcrlsp.allocation.rows import FloatArray
 
 _PAIRS = 4_000_000
@@ -78,7 +78,8 @@ def _exchange(
             nearest = nearest[np.argpartition(flat[nearest], count - 1)[:count]]
             nearest.sort()
         i, a = np.divmod(nearest, lost.shape[1])
-        gain = merit[i, a] - merit[i, chosen[i]]
+        before, after = merit[i, chosen[i]], merit[i, a]
+        gain = after - before - noise_of(before, after)
         used = use[i, a] - use[i, chosen[i]]
         if len(tight) == 1:
             row = tight[0]

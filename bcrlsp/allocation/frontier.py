@@ -7,7 +7,8 @@ value at every limit from above.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from bcrlsp.allocation.array_source import ArraySource
 from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.budget import Budget
+from bcrlsp.allocation.fixed import Units
 from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import NoFeasiblePoint
 from bcrlsp.allocation.rows import FloatArray, Rows
@@ -66,7 +68,7 @@ def frontier(
     objective = Objective.value(len(source.sizes), rows.alpha.shape[1])
     prices = _sample_prices(source, rows, objective, settings, row, shares)
     sums = source.sums(1.0, [rows.tables(price) for price in prices])
-    used = np.array([_usage(rows, sums[j], source.units.cost) for j in range(len(prices))])
+    used = np.array([_usage(rows, sums[j], source.units) for j in range(len(prices))])
     value = sums[:, 0].sum(axis=(1, 2)) * source.units.value
     others = np.arange(len(rows)) != row
     paid = (prices * used)[:, others] - (prices * rows.rhs)[:, others]
@@ -102,16 +104,16 @@ def _sample_prices(
     smaller = rows.scaled(sample.users / source.users, sample.sizes)
     prices = []
     for share in shares:
-        rhs = smaller.rhs.copy()
-        rhs[row] *= share
+        limits = list(smaller.exact)
+        limits[row] *= Fraction(share)
         try:
-            found = search(sample, replace(smaller, rhs=rhs), objective, settings, depth=1)
+            found = search(sample, smaller.at(limits), objective, settings, depth=1)
         except NoFeasiblePoint:
             continue
         prices.append(found.solution.prices)
     return np.unique(np.array(prices).reshape(-1, len(rows)), axis=0)
 
 
-def _usage(rows: Rows, sums: NDArray[np.int64], unit: float) -> FloatArray:
+def _usage(rows: Rows, sums: NDArray[np.int64], units: Units) -> FloatArray:
     """(k,) sign * usage of the rows."""
-    return np.array([float(used) for used in rows.usage(sums[1], sums[2], unit)])
+    return np.array([float(used) for used in rows.usage(sums, units)])

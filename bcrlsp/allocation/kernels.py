@@ -45,25 +45,29 @@ def _score(value, cost, i, g, weight, damp, price_cost, price_count, score):  # 
 
 
 @numba.njit(cache=True, inline="always")
-def _add(sums, value, cost, i, cell, a, h, per_value, per_cost, times):  # type: ignore[no-untyped-def]
+def _add(sums, value, cost, i, cell, a, h, per, times):  # type: ignore[no-untyped-def]
+    per_value, per_cost, doubt, fold = per
     v = np.float64(value[i, a]) * per_value
+    paid = np.ceil(np.float64(cost[i, a]) * per_cost - doubt)
+    high = np.floor(paid * fold)
     sums[0, cell, a] += times * np.int64(np.rint(v))
-    sums[1, cell, a] += times * np.int64(np.ceil(np.float64(cost[i, a]) * per_cost))
+    sums[1, cell, a] += times * np.int64(paid - high / fold)
     sums[2, cell, a] += times
     sums[3, cell, a] += times * np.int64(np.rint(v * h))
+    sums[4, cell, a] += times * np.int64(high)
 
 
 @numba.njit(cache=True)
 def _walk(  # type: ignore[no-untyped-def]
     value, cost, i, g, cell, h, weight, damp, box, alpha, beta, tries, try_cost, try_count,
-    per_value, per_cost, tried, score,
+    per, tried, score,
 ):  # fmt: skip
     """Adds user i's choices along rising prices to tried, as differences from try to try.
 
     From the choice at the lowest price on, the next is the cheaper level that overtakes it first.
     """
     a = _score(value, cost, i, g, weight, damp, try_cost[0], try_count[0], score)
-    _add(tried[0], value, cost, i, cell, a, h, per_value, per_cost, 1)
+    _add(tried[0], value, cost, i, cell, a, h, per, 1)
     while True:
         used = alpha[0, a] * cost[i, a] + beta[0, a]
         rise, least, after = np.inf, used, -1
@@ -78,21 +82,22 @@ def _walk(  # type: ignore[no-untyped-def]
         j = np.searchsorted(tries[:, 0], tries[0, 0] + rise / box[g, 0])
         if j >= len(tries):
             return
-        _add(tried[j], value, cost, i, cell, a, h, per_value, per_cost, -1)
-        _add(tried[j], value, cost, i, cell, after, h, per_value, per_cost, 1)
+        _add(tried[j], value, cost, i, cell, a, h, per, -1)
+        _add(tried[j], value, cost, i, cell, after, h, per, 1)
         a = after
 
 
 @numba.njit(cache=True)
 def scan_rows(  # type: ignore[no-untyped-def]
-    value, cost, code, hashes, weight, price_cost, price_count, per_value, per_cost,
+    value, cost, code, hashes, weight, price_cost, price_count, per,
     box, alpha, beta, tries, try_cost, try_count, along, split, salt, threshold,
     start, stop, sums, tried, ratios, near,
 ):  # fmt: skip
     """Sums of the best choices of rows start to stop, and who is close to choosing otherwise.
 
-    sums: (4, g, a) int64, adds up value, cost (in units), users and value * h (in units) by chosen
-    level.
+    sums: (5, g, a) int64, adds up value, low part of cost (in units), users, value * h (in units)
+    and high part of cost by chosen level. per: (units in a value of 1, in a cost of 1, doubt that
+    is taken off before costs are rounded up, 2^-bits of the low part); see fixed.Units.
     box: (g, p) half-width of the prices by pattern. A user is near when some price in the box
     changes the choice: score lost <= Σ_p box * |change of w_p|; its ratio is the smallest of
     lost / that sum. ratios: (bins,) int64 counts ratios in (2^-(j+1), 2^-j].
@@ -110,7 +115,7 @@ def scan_rows(  # type: ignore[no-untyped-def]
         h = np.float64(_mix(hashes[i]) >> np.uint64(11)) * 2.0**-53
         damp = 1.0 - JITTER * h
         b = _score(value, cost, i, g, weight, damp, price_cost, price_count, score)
-        _add(sums, value, cost, i, g, b, h, per_value, per_cost, 1)
+        _add(sums, value, cost, i, g, b, h, per, 1)
         paid = np.float64(cost[i, b])
         ratio = np.inf
         for a in range(levels):
@@ -131,21 +136,21 @@ def scan_rows(  # type: ignore[no-untyped-def]
             near[i] = _mix(hashes[i] ^ salt) < threshold
             cell = g * levels + b if split else g
             if count:
-                _add(tried[count], value, cost, i, cell, b, h, per_value, per_cost, 1)
+                _add(tried[count], value, cost, i, cell, b, h, per, 1)
             if along and count:
                 _walk(
                     value, cost, i, g, cell, h, weight, damp, box, alpha, beta, tries, try_cost,
-                    try_count, per_value, per_cost, tried, score,
+                    try_count, per, tried, score,
                 )  # fmt: skip
                 continue
             for j in range(count):
                 a = _score(value, cost, i, g, weight, damp, try_cost[j], try_count[j], score)
-                _add(tried[j], value, cost, i, cell, a, h, per_value, per_cost, 1)
+                _add(tried[j], value, cost, i, cell, a, h, per, 1)
 
 
 @numba.njit(cache=True, parallel=True)
 def scan_block(  # type: ignore[no-untyped-def]
-    value, cost, code, hashes, weight, price_cost, price_count, per_value, per_cost,
+    value, cost, code, hashes, weight, price_cost, price_count, per,
     box, alpha, beta, tries, try_cost, try_count, along, split, salt, threshold,
     threads, sums, tried, ratios, near,
 ):  # fmt: skip
@@ -153,7 +158,7 @@ def scan_block(  # type: ignore[no-untyped-def]
     n = value.shape[0]
     for t in numba.prange(threads):
         scan_rows(
-            value, cost, code, hashes, weight, price_cost, price_count, per_value, per_cost,
+            value, cost, code, hashes, weight, price_cost, price_count, per,
             box, alpha, beta, tries, try_cost, try_count, along, split, salt, threshold,
             n * t // threads, n * (t + 1) // threads, sums[t], tried[t], ratios[t], near,
         )  # fmt: skip
@@ -183,34 +188,89 @@ def choose_block(  # type: ignore[no-untyped-def]
         )  # fmt: skip
 
 
-@numba.njit(cache=True)
-def inspect_block(value, cost):  # type: ignore[no-untyped-def]
-    """(problem, row, level, largest |value|, largest cost, grid exponent of the costs).
+@numba.njit(cache=True, inline="always")
+def _places(c, places, most, tolerance, largest):  # type: ignore[no-untyped-def]
+    """The fewest decimal places, from `places` on, with which c can be written; most + 1: none."""
+    if np.floor(c) == c:
+        return places
+    while places <= most:
+        scaled = c * 10.0**places
+        if scaled < largest and abs(scaled - np.rint(scaled)) <= scaled * tolerance:
+            return places
+        places += 1
+    return places
 
-    problem: 0 none, 1 value not finite, 2 cost not finite or below 0, 3 no allowed level.
+
+@numba.njit(cache=True)
+def inspect_block(value, cost, code, most, most_short, tops):  # type: ignore[no-untyped-def]
+    """(problem, row, level, largest |value|, largest cost, grid exponent, places, short places).
+
+    problem: 0 none, 1 value not finite, 2 cost not finite or below 0, 3 no allowed level. The rest
+    as in fixed.Stats; most, most_short: decimal places to look for. tops: (g,) filled with the
+    largest cost in each group.
     """
     top_value, top_cost, grid = 0.0, 0.0, 1023
+    places, short = 0, 0
     steps_a_unit = np.ldexp(1.0, -grid)
     for i in range(value.shape[0]):
-        allowed = False
+        allowed, dearest = False, 0.0
         for a in range(value.shape[1]):
             v, c = np.float64(value[i, a]), np.float64(cost[i, a])
             if v == -np.inf:
                 continue
             allowed = True
             if not np.isfinite(v):
-                return 1, i, a, top_value, top_cost, grid
+                return 1, i, a, top_value, top_cost, grid, places, short
             if not (np.isfinite(c) and c >= 0.0):
-                return 2, i, a, top_value, top_cost, grid
+                return 2, i, a, top_value, top_cost, grid, places, short
             top_value = max(top_value, abs(v))
-            top_cost = max(top_cost, c)
+            dearest = max(dearest, c)
             if np.floor(c * steps_a_unit) != c * steps_a_unit:
                 while grid > -1000 and np.floor(np.ldexp(c, -grid)) != np.ldexp(c, -grid):
                     grid -= 1
                 steps_a_unit = np.ldexp(1.0, -grid)
+            if places <= most:
+                places = _places(c, places, most, 2.0**-49, 2.0**40)
+            if short <= most_short:
+                short = _places(c, short, most_short, 2.0**-23, 2.0**17)
+                if np.float64(np.float32(c)) != c:
+                    short = most_short + 1
+        top_cost = max(top_cost, dearest)
+        tops[code[i]] = max(tops[code[i]], dearest)
         if not allowed:
-            return 3, i, 0, top_value, top_cost, grid
-    return 0, 0, 0, top_value, top_cost, grid
+            return 3, i, 0, top_value, top_cost, grid, places, short
+    return 0, 0, 0, top_value, top_cost, grid, places, short
+
+
+@numba.njit(cache=True)
+def _alike(x, y, part):  # type: ignore[no-untyped-def]
+    """Whether two numbers differ, but by no more than `part` of the larger."""
+    return x != y and abs(x - y) <= part * max(abs(x), abs(y)) and np.isfinite(x - y)
+
+
+@numba.njit(cache=True, parallel=True)
+def find_alike(value, part, threads, found):  # type: ignore[no-untyped-def]
+    """found: (n,) bool, set for users with two values that may differ by rounding alone."""
+    n = value.shape[0]
+    for t in numba.prange(threads):
+        for i in range(n * t // threads, n * (t + 1) // threads):
+            for a in range(1, value.shape[1]):
+                x = value[i, a]
+                near = part * abs(x)
+                for b in range(a):
+                    y = value[i, b]
+                    if abs(x - y) <= near and x != y:
+                        found[i] = True
+
+
+@numba.njit(cache=True)
+def make_equal(value, part):  # type: ignore[no-untyped-def]
+    """Raises values of a user that differ by rounding alone to the highest of them."""
+    for i in range(value.shape[0]):
+        for a in range(value.shape[1]):
+            for b in range(a):
+                if _alike(np.float64(value[i, a]), np.float64(value[i, b]), part):
+                    value[i, a] = value[i, b] = max(value[i, a], value[i, b])
 
 
 @numba.njit(cache=True)
@@ -223,22 +283,24 @@ def hash_block(data, offsets, hashes):  # type: ignore[no-untyped-def]
         hashes[i] = _mix(h)
 
 
-@numba.njit(cache=True)
-def hash_numbers(hashes):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, parallel=True)
+def hash_numbers(hashes, threads):  # type: ignore[no-untyped-def]
     """hashes: (n,) uint64, as hash_block of the decimal text of 0, 1, 2, ..."""
-    digits = np.empty(20, dtype=np.uint8)
-    for i in range(len(hashes)):
-        rest, size = i, 0
-        while True:
-            digits[size] = 48 + rest % 10
-            rest //= 10
-            size += 1
-            if rest == 0:
-                break
-        h = np.uint64(0xCBF29CE484222325)
-        for j in range(size - 1, -1, -1):
-            h = (h ^ np.uint64(digits[j])) * np.uint64(0x100000001B3)
-        hashes[i] = _mix(h)
+    n = len(hashes)
+    for t in numba.prange(threads):
+        digits = np.empty(20, dtype=np.uint8)
+        for i in range(n * t // threads, n * (t + 1) // threads):
+            rest, size = i, 0
+            while True:
+                digits[size] = 48 + rest % 10
+                rest //= 10
+                size += 1
+                if rest == 0:
+                    break
+            h = np.uint64(0xCBF29CE484222325)
+            for j in range(size - 1, -1, -1):
+                h = (h ^ np.uint64(digits[j])) * np.uint64(0x100000001B3)
+            hashes[i] = _mix(h)
 
 
 def share_threshold(share: float) -> np.uint64:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.allocation.blocks import Query, Source, Users
 from bcrlsp.allocation.core import Core, build_core
+from bcrlsp.allocation.dominated import dominated
 from bcrlsp.allocation.hulls import solve_hulls
 from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import Program, ProgramSolution
@@ -67,11 +68,9 @@ class Local:
         )
         self.answer = source.scan(query)
         self.near = int(self.answer.ratios.sum())
-        self.used = rows.usage(self.answer.cost, self.answer.count, source.units.cost)
+        self.used = rows.usage(self.answer.sums, source.units)
         self.total = objective.total(self.answer, source)
-        self.room = np.array(
-            [float(Fraction(float(b)) - u) for b, u in zip(rows.rhs, self.used, strict=True)]
-        )
+        self.room = rows.room(self.used)
         users = source.sample(source.users) if everyone else self.answer.near
         self.core = self._core(users, None if everyone else widths)
         self.exact = plan.share == 1.0 and (everyone or len(users) == self.near)
@@ -83,13 +82,14 @@ class Local:
         if widths is not None:
             near &= _near(self.rows, users, base, score, 2.0 * widths)
         merit = self.objective.merit(users)
+        near &= ~dominated(self.rows, users, merit)
         return build_core(self.rows, users, base, merit, score, near, self.plan.share or 1.0)
 
     def dual(self) -> float:
         """The dual function at the centre: no choice within the rows is worth more."""
         dual = self.total + sum(
-            Fraction(float(y)) * (Fraction(float(b)) - u)
-            for y, b, u in zip(self.plan.centre, self.rows.rhs, self.used, strict=True)
+            Fraction(float(y)) * (b - u)
+            for y, b, u in zip(self.plan.centre, self.rows.exact, self.used, strict=True)
         )
         return float(dual)
 

@@ -49,8 +49,8 @@ class Objective:
         units = source.units
         total = Fraction(self.weight) * int(answer.value.sum()) * Fraction(units.value)
         for g, a in np.argwhere(self.tables.cost):
-            paid = Fraction(float(self.tables.cost[g, a])) * int(answer.cost[g, a])
-            total -= paid * Fraction(units.cost)
+            whole = units.whole(answer.sums[1, g, a], answer.sums[4, g, a])
+            total -= Fraction(float(self.tables.cost[g, a])) * whole * units.step
         for g, a in np.argwhere(self.tables.count):
             total -= Fraction(float(self.tables.count[g, a])) * int(answer.count[g, a])
         return total
@@ -59,6 +59,6 @@ class Objective:
         """The largest size of one user's part."""
         return (
             self.weight * source.scale
-            + float(np.abs(self.tables.cost).max(initial=0.0)) * source.top_cost
+            + float((np.abs(self.tables.cost) * source.top_cost[:, None]).max(initial=0.0))
             + float(np.abs(self.tables.count).max(initial=0.0))
         )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.allocation.exchange import exchange
-from bcrlsp.allocation.rounding import MOVES, Moves, fill, largest_use, repair
+from bcrlsp.allocation.rounding import MOVES, Moves, fill, largest_use, noise_of, repair
 from bcrlsp.allocation.rows import FloatArray
 
 Levels = NDArray[np.int16]
@@ -32,7 +32,8 @@ def polish(
         # Moves sum up rounding errors: they count only where the exact room is kept.
         for margin in (0.0, 1e-9):
             found = _fuller(moves, code, levels.copy(), room - margin * size, prices, narrow, size)
-            gain = moves.merit[everyone, found] - moves.merit[everyone, levels]
+            before, after = moves.merit[everyone, levels], moves.merit[everyone, found]
+            gain = np.where(found == levels, 0.0, after - before - noise_of(before, after))
             if np.all(slack_of(found) >= 0.0):
                 if gain.sum() > most:
                     best, most = found, float(gain.sum())
@@ -59,3 +60,38 @@ def _fuller(
         repair(moves.merit, moves.use, moves.row, slack, size, levels, MOVES)
     fill(moves.merit, moves.use, moves.row, slack, levels, MOVES)
     return exchange(moves, code, levels, slack, prices)[0]
+
+
+def save(
+    moves: Moves, cost: FloatArray, levels: Levels, slack_of: Callable[[Levels], FloatArray]
+) -> Levels:
+    """(m,) levels of the same worth at less cost, or at the same cost lower ones.
+
+    cost: (m, a). levels: (m,) that keep every row, as those returned do.
+    """
+    levels, everyone = levels.copy(), np.arange(len(levels))
+    for _ in range(moves.merit.shape[1]):
+        worth = moves.merit >= moves.merit[everyone, levels][:, None]
+        paid = cost[everyone, levels][:, None]
+        lower = np.arange(cost.shape[1]) < levels[:, None]
+        cheaper = worth & ((cost < paid) | ((cost == paid) & lower))
+        best = np.argmin(np.where(cheaper, cost, np.inf), axis=1).astype(np.int16)
+        at_once = np.where(cheaper.any(axis=1), best, levels)
+        if np.all(slack_of(at_once) >= 0.0):
+            if np.array_equal(at_once, levels):
+                break
+            levels = at_once
+            continue
+        changed = False
+        for user in np.flatnonzero(cheaper.any(axis=1)):
+            options = np.flatnonzero(cheaper[user])
+            for level in options[np.argsort(cost[user, options], kind="stable")]:
+                before = levels[user]
+                levels[user] = level
+                if np.all(slack_of(levels) >= 0.0):
+                    changed = True
+                    break
+                levels[user] = before
+        if not changed:
+            break
+    return levels

@@ -17,11 +17,14 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from bcrlsp.allocation.blocks import Users
 from bcrlsp.allocation.core import Core
+from bcrlsp.allocation.dominated import NOISE
+from bcrlsp.allocation.fixed import Units
 from bcrlsp.allocation.rows import FloatArray, Rows
 
 MOVES = 2000
 _ROUNDS = 4
 _INTEGER_USERS = 400
+NOISE_OF_SUMS = 2.0**-48
 
 
 class NoIntegralPoint(Exception):
@@ -45,20 +48,24 @@ class Moves:
     row: NDArray[np.int64]
 
 
-def moves_of(rows: Rows, users: Users, merit: FloatArray, unit: float) -> Moves:
-    """Moves of `users`; costs are rounded up to whole units, as in the sums."""
+def moves_of(rows: Rows, users: Users, merit: FloatArray, units: Units) -> Moves:
+    """Moves of `users`; uses are in the rows' units, costs as in the sums."""
     most = int(rows.member.sum(axis=0).max(initial=0))
     by_group = np.full((rows.member.shape[1], most), -1, dtype=np.int64)
     for g in range(len(by_group)):
         mine = np.flatnonzero(rows.member[:, g])
         by_group[g, : len(mine)] = mine
     row = by_group[users.code]
-    weights = rows.weights(np.ceil(users.cost / unit) * unit)
+    whole = np.ceil(users.cost * units.per_cost - units.doubt)
     use = np.zeros((len(users), users.cost.shape[1], most))
     for r in range(most):
         here = np.flatnonzero(row[:, r] >= 0)
         k = row[here, r]
-        use[here, :, r] = weights[here, rows.pattern[k]] * rows.sign[k][:, None]
+        pattern, scale = rows.pattern[k], rows.scale[k][:, None]
+        # Whole units of money stay whole numbers, and sums of them exact.
+        money = whole[here] * (scale / units.per_cost)
+        counted = rows.alpha[pattern] * money + rows.beta[pattern] * scale
+        use[here, :, r] = counted * rows.sign[k][:, None]
     return Moves(merit, use, row)
 
 
@@ -104,6 +111,11 @@ def largest_use(moves: Moves, rows: int) -> FloatArray:
         reach = np.abs(moves.use[here, :, r]).max(axis=1, initial=0.0)
         np.maximum.at(size, moves.row[here, r], reach)
     return np.where(size > 0.0, size, 1.0)
+
+
+def noise_of(before: FloatArray, after: FloatArray) -> FloatArray:
+    """How far gains from `before` to `after`, of the same users, may be off by rounding."""
+    return NOISE * np.maximum(np.abs(before), np.abs(after))
 
 
 @numba.njit(cache=True)

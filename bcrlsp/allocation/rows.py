@@ -5,6 +5,7 @@ the count). All that a user sees of K prices is one price a pattern, so that a p
 costs the same for one budget and for hundreds.
 """
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +18,13 @@ from scipy import sparse
 
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.fixed import Units
+from bcrlsp.allocation.groups import is_missing
+from bcrlsp.allocation.limits import meant
 from bcrlsp.allocation.measures import MEASURES
 from bcrlsp.errors import UserError
 
 FloatArray = NDArray[np.float64]
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Rows:
 
     names, sides: budget and side ("limit" or "minimum") of each row.
     sign: (k,) 1 for a cap, -1 for a floor. rhs: (k,), sign included.
+    exact: (k,) the same as exact numbers (see limits.py). scale: (k,) units of use in 1,
+    1 where uses are no whole units.
     member: (k, g) whether a row counts a group. pattern: (k,) its weights' row in alpha and beta.
     alpha, beta: (p, a) weights on the cost and on the count. sizes: (g,) users of each group.
     """
@@ -48,6 +54,8 @@ class Rows:
     sides: tuple[str, ...]
     sign: FloatArray
     rhs: FloatArray
+    exact: tuple[Fraction, ...]
+    scale: FloatArray
     member: NDArray[np.bool_]
     pattern: NDArray[np.int64]
     alpha: FloatArray
@@ -79,21 +87,39 @@ class Rows:
         """(n, p, a): what each level of users with cost (n, a) uses up, by pattern."""
         return cost[:, None, :] * self.alpha + self.beta
 
-    def usage(
-        self, cost_sum: NDArray[np.int64], count: NDArray[np.int64], unit: float
-    ) -> list[Fraction]:
-        """Exact sign * usage of each row.
+    def largest_use(self, top_cost: FloatArray) -> FloatArray:
+        """(k,) what a user can use of a row at most. top_cost: (g,) largest cost in each group."""
+        dearest = np.where(self.member, top_cost, 0.0).max(axis=1, initial=0.0)
+        cost, count = self.alpha.max(axis=1, initial=0.0), self.beta.max(axis=1, initial=0.0)
+        return np.asarray(cost[self.pattern] * dearest + count[self.pattern])
 
-        cost_sum: (g, a) in whole units of cost; count: (g, a) users. Both at the chosen levels.
-        """
-        step, counted = Fraction(unit), self.member.astype(np.int64)
+    def usage(self, sums: NDArray[np.int64], units: Units) -> list[Fraction]:
+        """Exact sign * usage of each row. sums: (5, g, a) of chosen levels, see blocks.Answer."""
+        counted = self.member.astype(np.int64)
         # Units are such that the sum over all users is an int64 (fixed.units_of).
-        costs, counts = counted @ cost_sum, counted @ count
+        low, counts, high = counted @ sums[1], counted @ sums[2], counted @ sums[4]
         used = []
         for k, p in enumerate(self.pattern):
-            total = _weighted(self.alpha[p], costs[k]) * step + _weighted(self.beta[p], counts[k])
+            lows, highs = (_weighted(self.alpha[p], part[k]) for part in (low, high))
+            costs = (highs * 2**units.bits + lows) * units.step
+            total = costs + _weighted(self.beta[p], counts[k])
             used.append(total if self.sign[k] > 0 else -total)
         return used
+
+    def room(self, used: Sequence[Fraction], scaled: bool = False) -> FloatArray:
+        """(k,) what is left of each row, below 0 exactly where it is broken.
+
+        scaled: in units of `scale`, so that whole units are whole numbers.
+        """
+        left = [b - u for b, u in zip(self.exact, used, strict=True)]
+        if scaled:
+            left = [part * int(scale) for part, scale in zip(left, self.scale, strict=True)]
+        return np.array([float(part) for part in left], dtype=np.float64)
+
+    def at(self, exact: Sequence[Fraction]) -> "Rows":
+        """The same rows with other right sides."""
+        rhs = np.array([float(b) for b in exact], dtype=np.float64)
+        return replace(self, rhs=rhs, exact=tuple(exact))
 
     def sparse_member(self) -> sparse.csr_matrix:
         """(g, k) sign of each row where it counts the group, else 0."""
@@ -101,18 +127,22 @@ class Rows:
 
     def scaled(self, share: float, sizes: NDArray[np.int64]) -> "Rows":
         """The same rows for a sample of `share` of the users, with its group sizes."""
-        return replace(self, rhs=self.rhs * share, sizes=sizes)
+        part = Fraction(share)
+        return replace(self.at([part * b for b in self.exact]), sizes=sizes)
 
-    def first(self, count: int) -> "Rows":
-        """The first `count` rows alone."""
+    def only(self, rows: Sequence[int]) -> "Rows":
+        """Some of the rows alone."""
+        some = list(rows)
         return replace(
             self,
-            names=self.names[:count],
-            sides=self.sides[:count],
-            sign=self.sign[:count],
-            rhs=self.rhs[:count],
-            member=self.member[:count],
-            pattern=self.pattern[:count],
+            names=tuple(self.names[k] for k in some),
+            sides=tuple(self.sides[k] for k in some),
+            sign=self.sign[some],
+            rhs=self.rhs[some],
+            exact=tuple(self.exact[k] for k in some),
+            scale=self.scale[some],
+            member=self.member[some],
+            pattern=self.pattern[some],
         )
 
 
@@ -142,27 +172,43 @@ def compile_rows(
         index = patterns.setdefault((alpha.tobytes(), beta.tobytes()), len(patterns))
         if index == len(weights):
             weights.append((alpha, beta))
-        member = _members(budget, columns, keys)
+        member = _members(budget, columns, keys, warn=not watch)
+        users, step = int(sizes[member].sum()), _step(alpha, beta, units)
+        scale = 1.0 if step is None else float(1 / step)
         if budget.limit < math.inf or watch:
-            rows.append((budget.name, "limit", 1.0, budget.limit, member, index))
+            # A row that is only watched has no right side to speak of.
+            most = Fraction(0) if budget.limit == math.inf else meant(budget.limit, step, users, 1)
+            rows.append((budget.name, "limit", 1.0, most, member, index, scale))
         if budget.minimum and not watch:
             # Fixed-point costs are rounded up: a floor must hold even if each were one unit less.
             doubt = (
-                0.0 if units.exact else units.cost * float(alpha.max()) * int(sizes[member].sum())
+                Fraction(0) if units.exact else units.step * Fraction(float(alpha.max())) * users
             )
-            rows.append((budget.name, "minimum", -1.0, -(budget.minimum + doubt), member, index))
+            least = meant(budget.minimum, step, users, -1) + doubt
+            rows.append((budget.name, "minimum", -1.0, -least, member, index, scale))
     shape = (len(weights), levels)
     return Rows(
         names=tuple(row[0] for row in rows),
         sides=tuple(row[1] for row in rows),
         sign=np.array([row[2] for row in rows], dtype=np.float64),
-        rhs=np.array([row[3] for row in rows], dtype=np.float64),
+        rhs=np.array([float(row[3]) for row in rows], dtype=np.float64),
+        exact=tuple(row[3] for row in rows),
+        scale=np.array([row[6] for row in rows], dtype=np.float64),
         member=np.array([row[4] for row in rows], dtype=bool).reshape(len(rows), len(keys)),
         pattern=np.array([row[5] for row in rows], dtype=np.int64),
         alpha=np.array([w[0] for w in weights]).reshape(shape),
         beta=np.array([w[1] for w in weights]).reshape(shape),
         sizes=np.asarray(sizes, dtype=np.int64),
     )
+
+
+def _step(alpha: FloatArray, beta: FloatArray, units: Units) -> Fraction | None:
+    """Of which every use of a pattern is a whole multiple, None for none."""
+    whole = all(float(weight).is_integer() for weight in (*alpha, *beta))
+    if whole and not alpha.any():
+        return Fraction(1)
+    # Users beside amounts of money are whole units of money as well.
+    return units.step if whole and units.decimal else None
 
 
 def _weighted(weights: FloatArray, amounts: NDArray[np.int64]) -> Fraction:
@@ -202,7 +248,7 @@ def _weights(budget: Budget, levels: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _members(
-    budget: Budget, columns: Sequence[str], keys: Sequence[tuple[Any, ...]]
+    budget: Budget, columns: Sequence[str], keys: Sequence[tuple[Any, ...]], warn: bool
 ) -> NDArray[np.bool_]:
     member = np.ones(len(keys), dtype=bool)
     if budget.groups is None:
@@ -225,14 +271,18 @@ def _members(
                 f"allowed: {', '.join(columns) or 'none'}"
             )
         held = [key[columns.index(column)] for key in keys]
-        known = set(held)
-        for value in values:
-            if value not in known:
-                some = ", ".join(repr(v) for v in sorted(known, key=repr)[:10])
-                raise UserError(
-                    f"budget {budget.name!r} names group {value!r}, which no user has in "
-                    f"{column}; allowed: {some}{', ...' if len(known) > 10 else ''}"
-                )
         chosen = set(values)
+        if any(is_missing(value) for value in chosen):
+            raise UserError(
+                f"budget {budget.name!r} names group None; a user without a value in {column} is "
+                "in no group: name the groups to count, or give such users a group"
+            )
+        unknown = sorted(chosen - set(held), key=repr)
+        if unknown and warn:
+            some = ", ".join(repr(v) for v in sorted(set(held), key=repr)[:10])
+            _LOG.warning(
+                "budget %r names group %r, which no user has in %s: it counts nobody there; "
+                "groups with users: %s", budget.name, unknown[0], column, some
+            )  # fmt: skip
         member &= np.array([value in chosen for value in held], dtype=bool)
     return member

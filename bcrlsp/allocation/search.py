@@ -77,6 +77,8 @@ def search(
         # Where all rows count alike, the whole program of a sample is cheap (hulls.py).
         direct = max(direct, settings.sample_users)
     if source.users <= direct or len(rows) == 0:
+        # Where every user is in the program, prices far off would only cost digits.
+        start = None if depth == 0 else start
         if start is None and source.users > settings.direct_users:
             start = _of_sample(source, rows, objective, settings, depth)[2]
         width = np.inf if len(rows) else 0.0
@@ -153,7 +155,7 @@ def _from_sample(
         return centre, rows.by_pattern(step)
     deviation = _DEVIATIONS * _sampling_error(smaller, answer, source)
     # Prices fall with the room, less and less: the way down in room is the longer one.
-    tighter = replace(smaller, rhs=smaller.rhs - deviation)
+    tighter = smaller.at([b - Fraction(d) for b, d in zip(smaller.exact, deviation, strict=True)])
     try:
         other = search(sample, tighter, objective, settings, centre, depth + 1)
         far = np.abs(other.solution.prices - centre)
@@ -180,7 +182,7 @@ def _of_sample(
 
 def _sampling_error(rows: Rows, answer: Answer, source: Source) -> FloatArray:
     """(k,) standard error of a sample's usage of each row, from its second moments by level."""
-    mean = answer.cost * source.units.cost / np.maximum(answer.count, 1)
+    mean = answer.cost_of(source.units) / np.maximum(answer.count, 1)
     squared = np.zeros(len(rows))
     for k in range(len(rows)):
         p = rows.pattern[k]
@@ -191,6 +193,6 @@ def _sampling_error(rows: Rows, answer: Answer, source: Source) -> FloatArray:
 
 def _price_scale(source: Source, rows: Rows, objective: Objective) -> FloatArray:
     """(k,) a price at which nobody would use the row: objective over consumption."""
-    use = (rows.alpha.max(axis=1) * source.top_cost + rows.beta.max(axis=1))[rows.pattern]
+    use = rows.largest_use(source.top_cost)
     scale = objective.scale(source) or 1.0
     return np.asarray(scale / np.where(use > 0.0, use, 1.0))

@@ -1,6 +1,8 @@
 """`solve`: an allocation of users in memory, with NumPy, SciPy and Numba alone."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from bcrlsp.allocation.array_source import ArraySource
 from bcrlsp.allocation.blocks import Block, choose
 from bcrlsp.allocation.budget import Budget
-from bcrlsp.allocation.certificate import Solution
-from bcrlsp.allocation.engine import run
-from bcrlsp.allocation.fixed import units_of
+from bcrlsp.allocation.certificate import Solution, restate
+from bcrlsp.allocation.conditioning import condition_of, losses
+from bcrlsp.allocation.engine import Outcome, run
+from bcrlsp.allocation.fixed import Stats, decimals, units_of
+from bcrlsp.allocation.groups import index_groups
 from bcrlsp.allocation.rows import check_budgets, compile_rows
 from bcrlsp.allocation.settings import Settings
-from bcrlsp.allocation.validate import hash_ids, inspect, masked
+from bcrlsp.allocation.validate import equal_where_alike, hash_ids, inspect, masked
 from bcrlsp.errors import UserError
 
 Floats = NDArray[np.floating[Any]]
@@ -59,82 +63,89 @@ def solve(
     if not isinstance(partitions, int) or partitions < 1:
         raise UserError(f"partitions is {partitions!r}; allowed: a whole number of at least 1")
     check_budgets(budgets)
-    if allowed is not None:
-        values, costs = masked(values, costs, np.asarray(allowed))
-    stats = inspect(values, costs, lambda row: f"row {row}")
-    columns, keys, code = _groups(groups, n)
-    hashes = hash_ids(user_ids, n)
-    sizes = np.bincount(code, minlength=len(keys)).astype(np.int64)
-    units = units_of(stats)
-    rows, watched = (
-        compile_rows(budgets, columns, keys, sizes, levels, units, watch=watch)
-        for watch in (False, True)
-    )
-    edges = [n * i // partitions for i in range(partitions + 1)]
-    blocks = [
-        Block(values[i:j], costs[i:j], code[i:j], hashes[i:j]) for i, j in pairwise(edges) if j > i
-    ]
-    source = ArraySource(blocks, sizes, units, stats.value, stats.cost)
-    outcome = run(
-        source, rows, watched, budgets, settings or Settings(tolerance=tolerance), warm_start
-    )
-    chosen = np.empty(n, dtype=np.int64)
-    starts = np.cumsum([0] + [len(block) for block in blocks])
-    for block, start in zip(blocks, starts, strict=False):
-        chosen[start : start + len(block)] = choose(block, 1.0, outcome.tables)
-    chosen[starts[outcome.place[:, 0]] + outcome.place[:, 1]] = outcome.levels
-    return Solution(chosen, outcome.certificate)
+    values, costs = masked(values, costs, None if allowed is None else np.asarray(allowed))
+    given = values
+    values, changed = equal_where_alike(values)
+    columns, keys, code = index_groups(groups, n)
+    stats, tops = inspect(values, costs, code, len(keys), lambda row: f"row {row}")
+    costs = decimals(costs, units_of(stats)) if stats.short else costs
+    users = _Users(values, costs, code, hash_ids(user_ids, n), partitions)
+
+    def run_on(users: _Users, stats: Stats) -> Solution:
+        sizes, units = np.bincount(code, minlength=len(keys)).astype(np.int64), units_of(stats)
+        rows, watched = (
+            compile_rows(budgets, columns, keys, sizes, levels, units, watch=watch)
+            for watch in (False, True)
+        )
+        source = ArraySource(users.blocks(), sizes, units, stats.value, tops)
+        how = settings or Settings(tolerance=tolerance)
+        return users.solution(run(source, rows, watched, budgets, how, warm_start))
+
+    conditioning = condition_of(values, stats.value)
+    if conditioning is None:
+        found = run_on(users, stats)
+        if not len(changed):
+            return found
+        chosen = changed, found.levels[changed]
+        more = math.fsum(np.asarray(values[chosen] - given[chosen], dtype=np.float64))
+        told = restate([found.certificate], [found.value - more])[1]
+        return Solution(found.levels, told)
+    better = conditioning.apply(values)
+    several = [run_on(replace(users, value=better), replace(stats, value=conditioning.largest))]
+    if np.any(losses(values)[np.arange(n), several[0].levels] > conditioning.most_lost):
+        # The budgets ask for a level that stands for none: what it loses counts.
+        several.append(run_on(users, stats))
+    return _restated(several, given, math.fsum(values.max(axis=1).astype(np.float64)))
+
+
+def _restated(several: list[Solution], value: Floats, offset: float) -> Solution:
+    """The best of some solutions, in the users' own values (n, a), see certificate.restate."""
+    everyone = np.arange(len(value))
+    own = [math.fsum(value[everyone, found.levels].astype(np.float64)) for found in several]
+    best, told = restate([found.certificate for found in several], own, offset)
+    return Solution(several[best].levels, told)
+
+
+@dataclass(frozen=True)
+class _Users:
+    """All users, in `partitions` blocks. The rest as in blocks.Block."""
+
+    value: Floats
+    cost: Floats
+    code: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
+    partitions: int
+
+    def blocks(self) -> list[Block]:
+        n = len(self.code)
+        edges = [n * i // self.partitions for i in range(self.partitions + 1)]
+        return [
+            Block(self.value[i:j], self.cost[i:j], self.code[i:j], self.hashes[i:j])
+            for i, j in pairwise(edges)
+            if j > i
+        ]
+
+    def solution(self, outcome: Outcome) -> Solution:
+        chosen = np.empty(len(self.code), dtype=np.int64)
+        blocks = self.blocks()
+        starts = np.cumsum([0] + [len(block) for block in blocks])
+        for block, start in zip(blocks, starts, strict=False):
+            chosen[start : start + len(block)] = choose(block, outcome.weight, outcome.tables)
+        chosen[starts[outcome.place[:, 0]] + outcome.place[:, 1]] = outcome.levels
+        return Solution(chosen, outcome.certificate)
 
 
 def _matrix(name: str, given: ArrayLike) -> Floats:
     try:
         matrix = np.asarray(given)
+        if matrix.dtype.kind not in "biufO":
+            raise TypeError
         if matrix.dtype not in (np.float32, np.float64):
             matrix = matrix.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(
             f"{name} is no array of numbers; allowed: an array of shape (n, a)"
         ) from None
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise UserError(f"{name} has shape {matrix.shape}; allowed: (n, a), a user a row")
     return np.ascontiguousarray(matrix)
-
-
-def _groups(
-    groups: ArrayLike | Mapping[str, ArrayLike] | None, n: int
-) -> tuple[list[str], list[tuple[Any, ...]], NDArray[np.int32]]:
-    """Names of the group columns, the distinct keys, and each user's (n,) code."""
-    if groups is None:
-        return [], [()], np.zeros(n, dtype=np.int32)
-    named = dict(groups) if isinstance(groups, Mapping) else {"groups": groups}
-    code = np.zeros(n, dtype=np.int64)
-    parts = []
-    for column, given in named.items():
-        held = np.asarray(given)
-        if held.shape != (n,):
-            raise UserError(f"{column} has shape {held.shape}; allowed: ({n},), a value a user")
-        values, inverse = _distinct(held)
-        parts.append(values.tolist())
-        code = code * len(values) + inverse
-    present, inverse = _distinct(code)
-    keys = []
-    for number in present.tolist():
-        key = []
-        for values in reversed(parts):
-            number, index = divmod(number, len(values))
-            key.append(values[index])
-        keys.append(tuple(reversed(key)))
-    return list(named), keys, inverse.astype(np.int32)
-
-
-def _distinct(held: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.integer]]:
-    """The distinct values, in order, and each entry's place among them."""
-    if held.dtype.kind in "iu" and len(held):
-        low, high = int(held.min()), int(held.max())
-        if high - low <= 2 * len(held):
-            # Numbers that lie close together need not be sorted.
-            off = (held - low).astype(np.int64)
-            there = np.bincount(off, minlength=high - low + 1) > 0
-            return np.flatnonzero(there) + low, (np.cumsum(there) - 1)[off]
-    values, inverse = np.unique(held, return_inverse=True)
-    return values, inverse

@@ -19,7 +19,7 @@ _SUMS = 4_000_000
 
 def tries_of(patterns: int, cells: int, levels: int) -> FloatArray:
     """(j, p) prices to try, as parts of the box: evenly spread."""
-    room = max(4, _SUMS // (4 * cells * levels * 8))
+    room = max(4, _SUMS // (5 * cells * levels * 8))
     if patterns == 1:
         half = min(2048, max(32, room // 8), room // 2)
         steps = np.arange(1, half + 1) / half
@@ -43,8 +43,9 @@ def build_tiers(
     change = (answer.tried[:-1] - answer.tried[-1]).astype(np.float64)
     tries, _, cells, levels = change.shape
     group = np.arange(cells) // (cells // len(rows.sizes))
-    change = np.swapaxes(change, 0, 2).reshape(cells, 4, tries, levels)
-    value, cost, count = change[:, 0] * units.value, change[:, 1] * units.cost, change[:, 2]
+    change = np.swapaxes(change, 0, 2).reshape(cells, 5, tries, levels)
+    value, count = change[:, 0] * units.value, change[:, 2]
+    cost = (change[:, 4] * 2.0**units.bits + change[:, 1]) / units.per_cost
     jitter = change[:, 3] * (units.value * JITTER)
     gain = weight * (value + jitter).sum(axis=2)
     gain -= (own.cost[group][:, None] * cost + own.count[group][:, None] * count).sum(axis=2)

@@ -7,33 +7,71 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.allocation import kernels
-from bcrlsp.allocation.fixed import Stats
+from bcrlsp.allocation.blocks import threads_for
+from bcrlsp.allocation.fixed import PLACES, SHORT_PLACES, Stats
 from bcrlsp.errors import DataError, UserError
 
 Floats = NDArray[np.floating[Any]]
 
 
-def masked(value: Floats, cost: Floats, allowed: NDArray[Any]) -> tuple[Floats, Floats]:
-    """value and cost with -inf and 0 where a level is not allowed."""
+# Parts of a value that the rounding of a few sums may change, in double and single precision.
+_ALIKE = {8: 2.0**-50, 4: 2.0**-22}
+
+
+def equal_where_alike(value: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Values of which a user's differ by more than rounding, and the rows that were changed.
+
+    0.3 and 0.1 + 0.2 are one value.
+    """
+    part, near = _ALIKE[value.dtype.itemsize], np.zeros(len(value), dtype=np.bool_)
+    # The larger of two alike values is at most a little above the other.
+    kernels.find_alike(value, value.dtype.type(2.0 * part), threads_for(len(value)), near)
+    rows = np.flatnonzero(near)
+    if not len(rows):
+        return value, rows
+    some = value[rows]
+    kernels.make_equal(some, part)
+    value = value.copy()
+    value[rows] = some
+    return value, rows
+
+
+def masked(value: Floats, cost: Floats, allowed: NDArray[Any] | None) -> tuple[Floats, Floats]:
+    """value and cost with -inf and 0 where a level is not allowed, as a value of -inf says too."""
+    if allowed is None:
+        ruled_out = np.isneginf(value) if np.isneginf(value.min(initial=0.0)) else None
+        if ruled_out is None or not cost[ruled_out].any():
+            return value, cost
+        return value, np.where(ruled_out, cost.dtype.type(0.0), cost)
     if allowed.shape != value.shape or allowed.dtype != np.bool_:
         raise UserError(
             f"allowed has shape {allowed.shape} and type {allowed.dtype}; "
             f"allowed: booleans of shape {value.shape}"
         )
-    ruled_out = ~allowed
+    ruled_out = ~allowed | np.isneginf(value)
     value, cost = value.copy(), cost.copy()
     value[ruled_out] = -np.inf
     cost[ruled_out] = 0.0
     return value, cost
 
 
-def inspect(value: Floats, cost: Floats, name: Callable[[int], str]) -> Stats:
-    """What the sums need to know. name: what a row's user is called in a message.
+def inspect(
+    value: Floats,
+    cost: Floats,
+    code: NDArray[np.int32],
+    groups: int,
+    name: Callable[[int], str],
+) -> tuple[Stats, NDArray[np.float64]]:
+    """What the sums need to know, and the largest cost in each group (groups,).
+
+    code: (n,) groups. name: what a row's user is called in a message.
 
     Raises DataError for a value or cost that is not finite, a cost below 0 or a user without an
     allowed level.
     """
-    problem, row, level, top_value, top_cost, grid = kernels.inspect_block(value, cost)
+    tops = np.zeros(groups)
+    told = kernels.inspect_block(value, cost, code, PLACES, SHORT_PLACES, tops)
+    problem, row, level, *found = told
     if problem == 1:
         raise DataError(
             f"value of {name(row)} at level {level} is {value[row, level]}; allowed: finite "
@@ -46,14 +84,14 @@ def inspect(value: Floats, cost: Floats, name: Callable[[int], str]) -> Stats:
         )
     if problem == 3:
         raise DataError(f"{name(row)} has no allowed level; allow at least one for every user")
-    return Stats(len(value), top_value, top_cost, grid)
+    return Stats(len(value), *found), tops
 
 
 def hash_ids(user_ids: Sequence[Any] | None, n: int) -> NDArray[np.uint64]:
     """(n,) hashes of the ids' text; without ids, of the rows' numbers. Ids must be unique."""
     hashes = np.empty(n, dtype=np.uint64)
     if user_ids is None:
-        kernels.hash_numbers(hashes)
+        kernels.hash_numbers(hashes, threads_for(n))
         return hashes
     if len(user_ids) != n:
         raise UserError(f"user_ids has {len(user_ids)} entries; allowed: one for each of {n} users")

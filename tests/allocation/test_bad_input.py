@@ -44,9 +44,12 @@ def changed(array: Any, row: int, level: int, number: float) -> Any:
         ({"budgets": TOTAL[0]}, "allowed: a list of Budget"),
         ({"budgets": [Budget("x", 1.0, groups=["g"])]}, "no groups are given"),
         (
-            {"budgets": [Budget("x", 1.0, groups=["h"])], "groups": ["g", "g", "f"]},
-            "budget 'x' names group 'h', which no user has in groups; allowed: 'f', 'g'",
+            {"budgets": [Budget("x", 1.0, groups=["g", None])], "groups": ["g", "g", None]},
+            "budget 'x' names group None; a user without a value in groups is in no group",
         ),
+        ({"groups": [["g"], {}, "f"]}, "groups is no list of values"),
+        ({"value": VALUE.astype(str)}, "value is no array of numbers"),
+        ({"value": VALUE + 1j}, "value is no array of numbers"),
         (
             {"budgets": [Budget("x", 1.0, groups={"town": ["g"]})], "groups": ["g", "g", "f"]},
             "names group column 'town'; allowed: groups",

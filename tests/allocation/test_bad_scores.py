@@ -40,7 +40,11 @@ NAN = float("nan")
         ("allowed", [[True, True], [False, False], [True, True]], "'b' has no allowed level"),
         ("user_id", ["a", None, "c"], "a user_id is null"),
         ("user_id", ["a", "c", "c"], "user 'c' is in scores twice"),
-        ("segment", ["y", "y", "y"], "names group 'x', which no user has in segment"),
+        (
+            "value",
+            [["0.0", "1.0"], ["0.0", "2.0"], ["0.5", "1.0"]],
+            "value holds .*; allowed: an array of numbers",
+        ),
     ],
 )
 def test_bad_scores(

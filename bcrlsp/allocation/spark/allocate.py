@@ -1,13 +1,13 @@
 """`allocate`: an allocation of the users of a DataFrame."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 
 from bcrlsp.allocation.budget import Budget
-from bcrlsp.allocation.certificate import Certificate
-from bcrlsp.allocation.engine import run
+from bcrlsp.allocation.certificate import Certificate, restate
+from bcrlsp.allocation.engine import Outcome, run
 from bcrlsp.allocation.frontier import SHARES, Frontier, frontier
 from bcrlsp.allocation.rows import Rows, check_budgets, compile_rows
 from bcrlsp.allocation.settings import Settings
@@ -40,14 +40,14 @@ class Allocation:
         """
         known = self.certificate.prices
         start = {b.name: known[b.name] for b in budgets if b.name in known}
-        rows, watched = _rows(budgets, self._columns, self._source)
-        outcome = run(self._source, rows, watched, budgets, self._settings, start or None)
-        return outcome.certificate
+        return _decide(self._source, self._columns, budgets, self._settings, start or None)[2]
 
     def frontier(self, budget: str | None = None, shares: Sequence[float] = SHARES) -> Frontier:
         """Value and spend as functions of one budget, None for the first, from one more pass."""
         rows, _ = _rows(self._budgets, self._columns, self._source)
-        return frontier(self._source, rows, self._budgets, self._settings, budget, shares)
+        found = frontier(self._source, rows, self._budgets, self._settings, budget, shares)
+        offset = self._source.offset
+        return replace(found, value=found.value + offset, base=found.base + offset)
 
     def release(self) -> None:
         """Deletes the blocks; the decisions cannot be read any more."""
@@ -85,16 +85,39 @@ def allocate(
     wanted = ["user_id", "value", "cost", *(["allowed"] if layout.allowed else []), *columns]
     try:
         source = SparkSource(store, store.build(scores.select(*wanted), layout))
-        rows, watched = _rows(budgets, columns, source)
-        outcome = run(source, rows, watched, budgets, settings, warm_start)
+        used, outcome, certificate = _decide(source, columns, budgets, settings, warm_start)
     except BaseException:
         store.release()
         raise
     user_type = scores.schema["user_id"].dataType.simpleString()
-    decisions = source.decisions(outcome.tables, outcome.place, outcome.levels, user_type)
+    decisions = used.decisions(outcome, user_type)
     return Allocation(
-        decisions, outcome.certificate, source, store, tuple(columns), tuple(budgets), settings
+        decisions, certificate, source, store, tuple(columns), tuple(budgets), settings
     )
+
+
+def _decide(
+    source: SparkSource,
+    columns: Sequence[str],
+    budgets: Sequence[Budget],
+    settings: Settings,
+    warm_start: Mapping[str, float] | None,
+) -> tuple[SparkSource, Outcome, Certificate]:
+    """The best outcome, the source that it is of, and its certificate in the users' values."""
+    several: list[tuple[SparkSource, Outcome]] = []
+    own: list[float] = []
+    for used in (source, source.plain()):
+        outcome = run(used, *_rows(budgets, columns, used), budgets, settings, warm_start)
+        if source.conditioning is None:
+            return used, outcome, outcome.certificate
+        worth, above = used.worth(outcome)
+        several.append((used, outcome))
+        own.append(worth)
+        if not above:
+            break
+    told = [outcome.certificate for _, outcome in several]
+    best, certificate = restate(told, own, source.offset)
+    return *several[best], certificate
 
 
 def _rows(

@@ -5,6 +5,7 @@ hash, with the ids in an Arrow buffer beside them. Its groups are numbered withi
 driver gives each a number for all blocks.
 """
 
+import math
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bcrlsp.allocation.conditioning import loss_orders
 from bcrlsp.allocation.fixed import Stats
+from bcrlsp.allocation.groups import is_missing
 from bcrlsp.allocation.kernels import hash_block
-from bcrlsp.allocation.validate import inspect, masked
+from bcrlsp.allocation.validate import equal_where_alike, inspect, masked
 from bcrlsp.errors import DataError
 
 Floats = NDArray[np.floating[Any]]
@@ -34,13 +37,21 @@ class Layout:
 
 @dataclass(frozen=True)
 class Head:
-    """What the driver knows of a block. keys: group values in the order of the block's codes."""
+    """What the driver knows of a block.
+
+    keys: group values in the order of the block's codes; sizes, tops: users and largest cost of
+    each. orders: binary orders of what levels lose, see conditioning. best: sum of the users'
+    largest values.
+    """
 
     users: int
     levels: int
     keys: tuple[tuple[Any, ...], ...]
     sizes: tuple[int, ...]
+    tops: tuple[float, ...]
     stats: Stats
+    orders: frozenset[int]
+    best: float
 
 
 @dataclass(frozen=True)
@@ -80,20 +91,31 @@ def _block(table: pa.Table, layout: Layout) -> tuple[Head, Stored]:
         raise DataError(
             f"value has {value.shape[1]} levels and cost {cost.shape[1]}; allowed: the same number"
         )
-    if layout.allowed:
-        value, cost = masked(value, cost, _matrix(table, "allowed", texts))
-    stats = inspect(value, cost, lambda row: f"user {texts[row].as_py()!r}")
+    allowed = _matrix(table, "allowed", texts) if layout.allowed else None
+    value, cost = masked(_floats("value", value), _floats("cost", cost), allowed)
+    value, _ = equal_where_alike(value)
+    keys, code = _codes([table.column(name) for name in layout.groups], len(ids))
+    stats, tops = inspect(value, cost, code, len(keys), lambda row: f"user {texts[row].as_py()!r}")
     hashes = np.empty(len(texts), dtype=np.uint64)
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset :]
     data = texts.buffers()[2]
     hash_block(np.frombuffer(data or b"\0", dtype=np.uint8), offsets, hashes)
     order = np.argsort(hashes)
-    keys, code = _codes([table.column(name) for name in layout.groups], len(ids))
     sizes = tuple(np.bincount(code, minlength=len(keys)).tolist())
     stored = Stored(
         ids.take(pa.array(order)), value[order], cost[order], code[order], hashes[order]
     )
-    return Head(len(ids), value.shape[1], keys, sizes, stats), stored
+    head = Head(
+        users=len(ids),
+        levels=value.shape[1],
+        keys=keys,
+        sizes=sizes,
+        tops=tuple(tops.tolist()),
+        stats=stats,
+        orders=loss_orders(value),
+        best=math.fsum(value.max(axis=1).astype(np.float64)),
+    )
+    return head, stored
 
 
 def _matrix(table: pa.Table, name: str, texts: pa.Array) -> NDArray[Any]:
@@ -117,6 +139,14 @@ def _matrix(table: pa.Table, name: str, texts: pa.Array) -> NDArray[Any]:
     return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(-1, levels)
 
 
+def _floats(name: str, held: NDArray[Any]) -> Floats:
+    """Numbers as floats. Raises DataError for anything else."""
+    if held.dtype.kind not in "iufO":
+        raise DataError(f"{name} holds {held.dtype}; allowed: an array of numbers")
+    exact = held.dtype in (np.float32, np.float64)
+    return np.ascontiguousarray(held if exact else held.astype(np.float64))
+
+
 def _codes(
     columns: Sequence[pa.ChunkedArray], users: int
 ) -> tuple[tuple[tuple[Any, ...], ...], NDArray[np.int32]]:
@@ -127,7 +157,7 @@ def _codes(
     parts = []
     for column in columns:
         encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        parts.append(encoded.dictionary.to_pylist())
+        parts.append([None if is_missing(v) else v for v in encoded.dictionary.to_pylist()])
         code = code * len(parts[-1]) + np.asarray(encoded.indices)
     present, inverse = np.unique(code, return_inverse=True)
     keys = []

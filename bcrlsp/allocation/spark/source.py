@@ -1,7 +1,10 @@
 """The users of a store as the search sees them."""
 
+import copy
+import math
 import pickle
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba
@@ -12,8 +15,10 @@ from pyspark.sql import DataFrame
 
 from bcrlsp.allocation import kernels
 from bcrlsp.allocation.blocks import Answer, Block, Query, Users, choose, scan, sums_of
-from bcrlsp.allocation.fixed import Units, units_of
-from bcrlsp.allocation.rows import Tables
+from bcrlsp.allocation.conditioning import Conditioning, condition, losses
+from bcrlsp.allocation.engine import Outcome
+from bcrlsp.allocation.fixed import Units, decimals, units_of
+from bcrlsp.allocation.rows import FloatArray, Tables
 from bcrlsp.allocation.spark.build import Head, Stored
 from bcrlsp.allocation.spark.stores import Share, Store
 from bcrlsp.errors import DataError
@@ -47,20 +52,46 @@ class SparkSource:
         self.sizes = np.zeros(len(numbers), dtype=np.int64)
         for head, codes in zip(heads, self._codes, strict=True):
             self.sizes[codes] += np.array(head.sizes)
-        stats = heads[0].stats
+        stats, best = heads[0].stats, heads[0].best
         for head in heads[1:]:
-            stats = stats.merge(head.stats)
-        self.users, self.scale, self.top_cost = stats.users, stats.value, stats.cost
-        self.units: Units = units_of(stats)
+            stats, best = stats.merge(head.stats), best + head.best
+        self.top_cost = np.zeros(len(numbers))
+        for head, codes in zip(heads, self._codes, strict=True):
+            np.maximum.at(self.top_cost, codes, np.array(head.tops))
+        self._offset, self._stats = best, stats
+        orders = frozenset[int]().union(*(head.orders for head in heads))
+        self.conditioning = condition(orders, stats.value)
         self._checked = False
+        self._use()
+
+    def _use(self) -> None:
+        """Takes up the values to work with."""
+        stats, conditioning = self._stats, self.conditioning
+        if conditioning is not None:
+            stats = replace(stats, value=conditioning.largest)
+        self.users, self.scale = stats.users, stats.value
+        self.units: Units = units_of(stats)
+        self._read = Read(tuple(self._codes), self.units if stats.short else None, conditioning)
+
+    @property
+    def offset(self) -> float:
+        """What the users' own values are above those worked with, in sum."""
+        return 0.0 if self.conditioning is None else self._offset
+
+    def plain(self) -> "SparkSource":
+        """The same users with their own values."""
+        other = copy.copy(self)
+        other.conditioning = None
+        other._use()
+        return other
 
     def scan(self, query: Query) -> Answer:
         """The merged answer of all blocks. Raises DataError for a user that is there twice."""
-        codes, first = self._codes, not self._checked
+        read, first = self._read, not self._checked
 
         def run(share: Share) -> Iterator[pa.RecordBatch]:
             numba.set_num_threads(1)
-            parts = [scan(_block(s, codes[i]), query, i) for i, s in share]
+            parts = [scan(read.block(i, s), query, i) for i, s in share]
             doubled = share.doubled() if first else []
             if parts:
                 yield _packed((Answer.merge(parts), doubled))
@@ -73,12 +104,12 @@ class SparkSource:
         return Answer.merge([answer for answer, _ in told])
 
     def sums(self, weight: float, tables: Sequence[Tables]) -> NDArray[np.int64]:
-        """(j, 4, g, a) sums of the best choices under each of several tables (see Answer)."""
-        codes, units = self._codes, self.units
+        """(j, 5, g, a) sums of the best choices under each of several tables (see Answer)."""
+        read, units = self._read, self.units
 
         def run(share: Share) -> Iterator[pa.RecordBatch]:
             numba.set_num_threads(1)
-            parts = [sums_of(_block(s, codes[i]), weight, tables, units) for i, s in share]
+            parts = [sums_of(read.block(i, s), weight, tables, units) for i, s in share]
             if parts:
                 yield _packed(np.sum(parts, axis=0))
 
@@ -88,10 +119,10 @@ class SparkSource:
     def sample(self, count: int) -> Users:
         """The `count` users with the lowest hashes, or a few less."""
         share = min(1.0, (count + 6.0 * count**0.5 + 20.0) / self.users)
-        top, codes = kernels.share_threshold(share), self._codes
+        top, read = kernels.share_threshold(share), self._read
 
         def pick(number: int, stored: Stored) -> Users:
-            return Users.take(_block(stored, codes[number]), stored.hashes <= top, number)
+            return Users.take(read.block(number, stored), stored.hashes <= top, number)
 
         # Blocks lie in the order of their hashes: a few more rows than expected hold them all.
         expected = [head.users * share for head in self._heads]
@@ -111,26 +142,20 @@ class SparkSource:
         told = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
         return Users.merge(told).first(count)
 
-    def decisions(
-        self, tables: Tables, place: NDArray[np.int64], levels: NDArray[np.int16], user_type: str
-    ) -> DataFrame:
-        """user_id, level, value, cost of every user: the best level under `tables`, but `levels`
-        (m,) for the users at `place` (m, 2), block and row."""
-        codes = self._codes
+    def decisions(self, outcome: Outcome, user_type: str) -> DataFrame:
+        """user_id, level, value, cost of every user."""
+        read = self._read
 
         def run(share: Share) -> Iterator[pa.RecordBatch]:
             numba.set_num_threads(1)
             for number, stored in share:
-                chosen = choose(_block(stored, codes[number]), 1.0, tables)
-                here = place[:, 0] == number
-                chosen[place[here, 1]] = levels[here]
-                everyone = np.arange(len(chosen))
+                chosen, value, cost = read.chosen(number, stored, outcome)
                 yield pa.record_batch(
                     [
                         stored.ids,
                         pa.array(chosen.astype(np.int32)),
-                        pa.array(stored.value[everyone, chosen].astype(np.float64)),
-                        pa.array(stored.cost[everyone, chosen].astype(np.float64)),
+                        pa.array(value),
+                        pa.array(cost),
                     ],
                     names=["user_id", "level", "value", "cost"],
                 )
@@ -138,9 +163,53 @@ class SparkSource:
         schema = f"user_id {user_type}, level int, value double, cost double"
         return self._store.map(run, schema)
 
+    def worth(self, outcome: Outcome) -> tuple[float, bool]:
+        """What an outcome is worth in the users' own values, and whether some level that counts
+        as losing less than it does was chosen."""
+        read, conditioning = self._read, self.conditioning
+        most = np.inf if conditioning is None else conditioning.most_lost
 
-def _block(stored: Stored, codes: NDArray[np.int32]) -> Block:
-    return Block(stored.value, stored.cost, codes[stored.code], stored.hashes)
+        def run(share: Share) -> Iterator[pa.RecordBatch]:
+            numba.set_num_threads(1)
+            for number, stored in share:
+                chosen, value, _ = read.chosen(number, stored, outcome)
+                lost = losses(stored.value)[np.arange(len(chosen)), chosen]
+                yield _packed((math.fsum(value), bool(np.any(lost > most))))
+
+        told = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
+        return math.fsum(value for value, _ in told), any(above for _, above in told)
+
+
+@dataclass(frozen=True)
+class Read:
+    """How stored blocks are read.
+
+    codes: groups of each block's own numbers. short: units of costs that are decimals in single
+    precision, else None. conditioning: of the values, None for the users' own.
+    """
+
+    codes: tuple[NDArray[np.int32], ...]
+    short: Units | None
+    conditioning: Conditioning | None
+
+    def block(self, number: int, stored: Stored) -> Block:
+        """A block to work with."""
+        value = stored.value if self.conditioning is None else self.conditioning.apply(stored.value)
+        return Block(value, self._cost(stored), self.codes[number][stored.code], stored.hashes)
+
+    def chosen(
+        self, number: int, stored: Stored, outcome: Outcome
+    ) -> tuple[NDArray[np.int16], FloatArray, FloatArray]:
+        """(n,) level, value and cost of a block's users."""
+        levels = choose(self.block(number, stored), outcome.weight, outcome.tables)
+        here = outcome.place[:, 0] == number
+        levels[outcome.place[here, 1]] = outcome.levels[here]
+        everyone = np.arange(len(levels))
+        value, cost = stored.value[everyone, levels], self._cost(stored)[everyone, levels]
+        return levels, value.astype(np.float64), cost.astype(np.float64)
+
+    def _cost(self, stored: Stored) -> NDArray[np.floating]:
+        return stored.cost if self.short is None else decimals(stored.cost, self.short)
 
 
 def _packed(content: object) -> pa.RecordBatch:

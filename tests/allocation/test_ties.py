@@ -1,0 +1,80 @@
+"""No money goes where it does nothing: of levels of equal value the cheapest, at every size."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bcrlsp.allocation import Budget, Settings, solve
+
+PASSES = Settings(direct_users=50, sample_users=150, core_users=200)
+
+
+def test_the_example_of_the_documentation() -> None:
+    found = solve([[0, 1], [0, 0]], [[0, 1], [0, 1]], [Budget("b", 5)])
+    assert found.levels.tolist() == [1, 0]
+    assert found.spend == {"b": 1.0}
+
+
+@pytest.mark.parametrize("n", [1, 12, 41, 300, 3000, 20_000])
+@pytest.mark.parametrize("limit", [math.inf, 1e9, 0.8, 0.2])
+@pytest.mark.parametrize("kind", ["one", "groups", "count", "floor"])
+def test_users_without_uplift_get_nothing(n: int, limit: float, kind: str) -> None:
+    rng = np.random.default_rng(n)
+    uplift = np.maximum(rng.normal(size=(n, 1)), 0.0) * np.array([0.0, 0.5, 0.8, 1.0])
+    value, cost = 3.0 + uplift, np.tile([0.0, 0.5, 1.0, 2.0], (n, 1))
+    asked = [Budget("total", limit * n)]
+    if kind == "groups":
+        asked.append(Budget("half", 0.3 * limit * n, groups=[0]))
+    if kind == "count":
+        asked.append(Budget("top", 1.0 * n, levels=[3], measure="count"))
+    if kind == "floor":
+        asked.append(Budget("reach", math.inf, levels=[0, 1, 2, 3], measure="count", minimum=n))
+    found = solve(value, cost, asked, groups=np.arange(n) % 2, settings=PASSES)
+    none = uplift[:, 3] == 0.0
+    assert not found.levels[none].any()
+
+
+@pytest.mark.parametrize("n", [2, 30, 700, 15_000])
+def test_values_that_differ_by_rounding_are_equal(n: int) -> None:
+    value = np.tile([0.3, 0.1 + 0.2, 0.3], (n, 1))
+    found = solve(value, np.tile([0.0, 1.0, 0.0], (n, 1)), [Budget("total", 1.0 * n)])
+    assert not found.levels.any()
+    single = value.astype(np.float32)
+    single[:, 1] = np.nextafter(single[:, 0], np.float32(1.0))
+    found = solve(single, np.tile([0.0, 1.0, 0.0], (n, 1)), [Budget("total", 1.0 * n)])
+    assert not found.levels.any()
+    assert found.value == pytest.approx(math.fsum(single[:, 0].astype(float)), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 10, 60, 900, 12_000])
+def test_dominated_levels_are_never_chosen(n: int) -> None:
+    """Level 2 is worth what level 1 is and costs more; level 3 less and costs more."""
+    rng = np.random.default_rng(n)
+    lift = np.round(rng.random(n), 1)
+    value = np.column_stack([np.zeros(n), lift, lift, lift / 2])
+    cost = np.tile([0.0, 1.0, 1.5, 2.0], (n, 1))
+    for limit in (0.0, 0.3 * n, 0.7 * n + 0.5, 1e6):
+        for groups in (None, np.arange(n) % 3):
+            asked = [Budget("total", limit), Budget("top", float(n), levels=[2], measure="count")]
+            found = solve(value, cost, asked, groups=groups, settings=PASSES)
+            assert set(np.unique(found.levels)) <= {0, 1}
+
+
+def test_equal_levels_the_lower_one() -> None:
+    found = solve(np.ones((50, 4)), np.ones((50, 4)), [Budget("total", 60.0)])
+    assert not found.levels.any()
+
+
+def test_money_above_a_floor_is_not_spent_for_nothing() -> None:
+    value, cost = np.zeros((30, 3)), np.tile([0.0, 1.0, 2.0], (30, 1))
+    found = solve(value, cost, [Budget("least", 100.0, minimum=10.0)])
+    assert found.spend == {"least": 10.0}
+
+
+@pytest.mark.parametrize("n", [5, 500, 6000])
+def test_nothing_is_worth_anything(n: int) -> None:
+    cost: Any = np.tile([0.0, 1.0, 2.0], (n, 1))
+    found = solve(np.zeros((n, 3)), cost, [Budget("total", 10.0)])
+    assert (found.gap, found.value, found.bound, found.spend["total"]) == (0.0, 0.0, 0.0, 0.0)
