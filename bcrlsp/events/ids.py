@@ -14,19 +14,27 @@ _DIGITS = "^[0-9]+$"
 
 
 def refuse_lost_zeros(lake: Lake, judged: Mapping[str, DataFrame], whole: bool) -> None:
-    """DataError when two users' ids differ in leading zeros alone, here or in the lake.
+    """DataError when two ids of users or bonuses differ in leading zeros alone.
 
-    judged: rows by table, each judged by itself. Users are those of the table users where the
-    source has it: an id that is not there makes nobody. whole: what the lake holds does not count.
+    judged: rows by table, each judged by itself. Ids are compared between all tables, and users
+    with those of the lake, too. whole: what the lake holds does not count.
     """
-    names = ["users"] if "users" in judged else ["activity", "bonuses"]
-    new = [judged[name].where(F.col(VERDICT).isNull()).select("user_id") for name in names]
-    held = [] if whole or not lake.exists("users") else [lake.read("users").select("user_id")]
-    ids = reduce(DataFrame.unionByName, new + held)
+    for column, what in (("user_id", "user"), ("bonus_id", "bonus")):
+        ids = [
+            rows.where(F.col(VERDICT).isNull()).select(column)
+            for rows in judged.values()
+            if column in rows.columns
+        ]
+        if column == "user_id" and not whole and lake.exists("users"):
+            ids.append(lake.read("users").select(column))
+        _refuse(reduce(DataFrame.unionByName, ids), column, what)
+
+
+def _refuse(ids: DataFrame, column: str, what: str) -> None:
     pairs = (
-        ids.where(F.col("user_id").rlike(_DIGITS))
-        .groupBy(F.regexp_replace("user_id", "^0+(?=[0-9])", "").alias("number"))
-        .agg(F.min("user_id").alias("low"), F.max("user_id").alias("high"))
+        ids.where(F.col(column).rlike(_DIGITS))
+        .groupBy(F.regexp_replace(column, "^0+(?=[0-9])", "").alias("number"))
+        .agg(F.min(column).alias("low"), F.max(column).alias("high"))
         .where("low <> high")
         .agg(
             F.count("*").alias("n"),
@@ -37,7 +45,7 @@ def refuse_lost_zeros(lake: Lake, judged: Mapping[str, DataFrame], whole: bool) 
     )
     if pairs is not None and pairs["n"]:
         raise DataError(
-            f"{pairs['n']:,} user ids differ from another one in leading zeros alone, such as "
+            f"{pairs['n']:,} {what} ids differ from another one in leading zeros alone, such as "
             f"{pairs['low']!r} and {pairs['high']!r}: some table lost zeros; give the ids as they "
-            "were written, or set events.leading_zeros=keep where they are different users"
+            f"were written, or set events.leading_zeros=keep where they are different {column}s"
         )

@@ -31,8 +31,8 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     )
     leading_zeros: Literal["refuse", "keep"] = Field(
         "refuse",
-        description="users whose ids differ in leading zeros alone (00123 and 123): refuse stops "
-        "the ingestion before a table is changed, keep takes them for different users",
+        description="ids of users or bonuses that differ in leading zeros alone (00123 and 123): "
+        "refuse stops the ingestion before a table is changed, keep takes them as they are",
     )
 
     sources: dict[str, dict[str, Any]] = Field(

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from bcrlsp.events.shapes import GOOD, RECORD, VERDICT, Shape
 from bcrlsp.events.validate import record_of
+from bcrlsp.events.values import room
 from bcrlsp.periods import Calendar
 
 NEW, PENDING, HELD = "_new", "_pending", "_held"
@@ -29,8 +30,6 @@ _NOTHING_SENT = "bonus of level 0 has nothing to redeem"
 _TOO_EARLY = "redeemed before the bonus was sent"
 _CENTS = "amount is 100 times its bonus's face value: cents?"
 _ABOVE_FACE = "amount is above its bonus's face value"
-# Of floating point, as in `validate`.
-_SHARE = 1e-6
 
 
 def used(shape: Shape) -> str:
@@ -139,9 +138,9 @@ def of_bonuses(rows: DataFrame, bonuses: DataFrame, above_face: float | None) ->
     ]
     if above_face is not None:
         most = face * (1 + above_face)
-        room = _SHARE * F.greatest(most, F.lit(1.0))
-        cents = (F.abs(amount - 100 * face) <= 100 * room) & (face > 0)
-        broken += [((amount > most + room) & cents, _CENTS), (amount > most + room, _ABOVE_FACE)]
+        above = amount > most + room(most)
+        cents = (F.abs(amount - 100 * face) <= room(100 * face)) & (face > 0)
+        broken += [(above & cents, _CENTS), (above, _ABOVE_FACE)]
     verdict = F.coalesce(*(F.when(condition, F.lit(reason)) for condition, reason in broken))
     return (
         rows.join(sent, "bonus_id", "left")

@@ -26,11 +26,8 @@ from bcrlsp.events.shapes import (
     Shape,
 )
 from bcrlsp.events.source import Grid
-from bcrlsp.events.values import IDS, Value, refusal, value
+from bcrlsp.events.values import IDS, Value, refusal, room, value
 
-# Amounts closer than this to a face value (of 1, or its share of a larger one) are that value:
-# floating point of 32 bits, no other money.
-_CENT_FRACTION = 1e-6
 # Epoch 0 and what lies before it are what systems write where they know no date.
 _UNSET = datetime(1970, 1, 2, tzinfo=UTC)
 # Microseconds are written: an event is found again by its record.
@@ -199,7 +196,7 @@ def _face(grid: Grid) -> Column:
 
 
 def _near(amount: Column, face: Column) -> Column:
-    return F.abs(amount - face) <= _CENT_FRACTION * F.greatest(face, F.lit(1.0))
+    return F.abs(amount - face) <= room(face)
 
 
 def _out_of_time(shape: Shape, grid: Grid) -> list[Rule]:

@@ -56,6 +56,8 @@ _NOBODY = (
 _FLOAT = r"^[+-]?(\d+[.,]0+|\d+[.,]\d*[eE][+-]?\d+|\d+[eE][+-]\d+|\d{1,3}([,' ]\d{3})+([.,]0+)?)$"
 
 # Instants beyond these years are no dates of anything, and arithmetic on them overflows.
+_FLOAT32 = 2.0**-24
+_LEAST_ROOM, _MOST_ROOM = 1e-6, 4e-3
 _LEAST, _MOST = "TIMESTAMP'0001-01-01 00:00:00Z'", "TIMESTAMP'9999-12-31 00:00:00Z'"
 
 
@@ -125,6 +127,11 @@ def value(target: StructField, raw: Column, kind: DataType, calendar: Calendar) 
         typed = F.when(finite, number + F.lit(0.0))
     reason = f"{target.name} is no {target.dataType.simpleString()}"
     return Value(typed, [(raw.isNotNull() & typed.isNull(), reason)])
+
+
+def room(amount: Column) -> Column:
+    """How far floating point of 32 bits can be off an amount of money; always less than a cent."""
+    return F.least(F.greatest(F.lit(_LEAST_ROOM), amount * F.lit(_FLOAT32)), F.lit(_MOST_ROOM))
 
 
 def normal(raw: Column) -> Column:

@@ -50,4 +50,10 @@ def _properties(table: Table, keep: str) -> dict[str, str]:
 
 
 def _listed(properties: Mapping[str, str]) -> str:
-    return ", ".join(f"'{key}' = '{value}'" for key, value in properties.items())
+    return ", ".join(f"{_text(key)} = {_text(value)}" for key, value in properties.items())
+
+
+def _text(value: str) -> str:
+    """The value as an SQL text."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

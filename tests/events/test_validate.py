@@ -125,6 +125,7 @@ INSTANTS = {
     "2025-02-01T10:30:00.123456789Z": "2025-02-01 10:30:00.123456",
     "\ufeff 2025-02-01 10:30:00\r": "2025-02-01 10:30:00",
     "2025-2-1 1:02:03": "2025-02-01 01:02:03",
+    "2025-02-01 10:30:00 Europe/Berlin": "2025-02-01 09:30:00",
 }
 
 
@@ -203,6 +204,11 @@ def test_a_float32_amount_is_its_face_value_and_kept_as_it(spark) -> None:
             3: 16777.21,
         }
         assert {(row[VERDICT], row.propensity) for row in found.values()} == {(None, 0.7)}
+    # A cent more is other money, of large amounts, too.
+    more = double.withColumn("amount", F.col("amount") + 0.01)
+    assert tally(judge("bonuses", more, grid)).bad == {
+        "amount is not the face value of the level": 3
+    }
 
 
 def test_extreme_instants_go_to_quarantine_and_stop_nothing(spark) -> None:
