@@ -9,8 +9,8 @@ distributions, written here with those of chi-square:
     low = v / 2y · χ²(α/2; 2 y² / v),
     high = (v + m²) / 2(y + m) · χ²(1 - α/2; 2 (y + m)² / (v + m²)).
 
-With equal sizes this is the exact Poisson interval (Garwood 1936), which holds that of Clopper and
-Pearson; without events it is the rule of three, 0 to m ln(2/α).
+With equal sizes this is the exact Poisson interval (Garwood 1936), for rare events as good as that
+of Clopper and Pearson; without events it is the rule of three, 0 to m ln(2/α).
 """
 
 from __future__ import annotations
