@@ -95,7 +95,7 @@ def _told(few: bool, rewards: Range, request: Request) -> list[str]:
     notes = [FEW_EVENTS] if few else []
     if few and request.measure == "cost" and request.largest is None:
         notes.append(
-            f"the largest cost is read off the log ({rewards.most:g}); give largest where more "
-            "may be paid"
+            f"the largest possible cost is not known: twice the log's largest ({rewards.most:g}) "
+            "stands in; give largest"
         )
     return notes

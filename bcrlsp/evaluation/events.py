@@ -28,6 +28,9 @@ FEW = 60.0
 VARIED = 10.0
 """Events of typical size that the users' variation about their mean must be worth."""
 
+BEYOND = 2.0
+"""Times the largest reward seen that one may be where the largest possible is not known."""
+
 ROUNDING = 1e-9
 """Reach, in shares of a window, below which weights are 0 but for rounding."""
 
@@ -109,11 +112,14 @@ class Range:
 
     @staticmethod
     def of(measure: str, seen: Events, largest: float | None) -> Range:
-        """0 to 1 for retention in shares of a period; else 0 to `largest` or the most seen."""
-        least = min(seen.least, 0.0)
-        if measure == "retention" and least == 0.0 and seen.most <= 1.0:
+        """0 to 1 for retention in shares of a period; else 0 to `largest`, or where that is not
+        known to more than was seen: of few amounts the largest is seldom the largest there is."""
+        if measure == "retention" and seen.least >= 0.0 and seen.most <= 1.0:
             return Range(0.0, 1.0)
-        most = max(seen.most, largest or 0.0)
+        least = BEYOND * min(seen.least, 0.0)
+        if largest is not None:
+            return Range(least, max(seen.most, largest))
+        most = BEYOND * max(seen.most, 0.0)
         return Range(least, most if most > least else float("inf"))
 
 

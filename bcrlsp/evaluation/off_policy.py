@@ -24,7 +24,6 @@ from bcrlsp.evaluation.evidence import (
     settled,
 )
 from bcrlsp.evaluation.intervals import INTERVALS
-from bcrlsp.evaluation.on_spark import gather
 from bcrlsp.evaluation.reading import Target, read_log
 from bcrlsp.evaluation.settings import Settings
 
@@ -89,7 +88,7 @@ def estimate(
     interval: "bootstrap" (studentised, over users), "percentile" or "bernstein"; with few events
         it is widened, see `events`.
     largest: the most that one row's reward or cost can be, such as the largest face value. Without
-        it the log's largest stands in, and 1 for rewards between 0 and 1.
+        it twice the log's largest stands in, and 1 for rewards between 0 and 1.
     allowed: bool array (n, a): levels that could be sent at all.
 
     Raises UserError (ConfigError, DataError) for a mistake in any of these.
@@ -104,6 +103,9 @@ def estimate(
                 "propensities and allowed are in the order of the rows, which a Spark DataFrame "
                 "has not; give the column propensity, or a pyarrow.Table"
             )
+        # Here, so that a table needs no Spark.
+        from bcrlsp.evaluation.on_spark import gather
+
         gathered = gather(trajectories, target, request)
     else:
         gathered = _gather(as_table(trajectories), target, request, propensities, allowed)

@@ -68,7 +68,7 @@ def test_wrong_propensities_never_pass_in_silence(name, wrong):
 
 
 def test_errors_that_cancel_in_the_mean_of_all_levels_show_by_level():
-    """π is uniform and so is μ; one level's propensity is too low, another's too high by as much."""
+    """Both policies are uniform; one level's propensity is too low, another's as much too high."""
     chain = dataclasses.replace(
         CHAIN, behaviour=np.full((3, 3), 1 / 3), target=np.full((3, 3), 1 / 3)
     )

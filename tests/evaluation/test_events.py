@@ -199,5 +199,7 @@ def test_events_by_hand_and_in_parts():
     assert (seen.total, seen.reach, seen.farthest) == pytest.approx((total, reach, farthest))
     some = np.arange(40) % 3 == 0
     rows = np.repeat(some, log.lengths)
-    parts = Events.of(log.select(some), weights[rows]) + Events.of(log.select(~some), weights[~rows])
+    parts = Events.of(log.select(some), weights[rows]) + Events.of(
+        log.select(~some), weights[~rows]
+    )
     assert dataclasses.astuple(parts) == pytest.approx(dataclasses.astuple(seen))
