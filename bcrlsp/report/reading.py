@@ -58,6 +58,13 @@ class Reading:
                         "read; check lake.root, or restore the table"
                     )
                 raise NothingToShow(f"There is no table {name} yet; {MADE_BY[name]} makes it.")
+            held = self._lake.spark.table(self._lake.identifier(name)).columns
+            lacking = [key for key in TABLES[name].keys if key not in held]
+            if lacking:
+                raise DataError(
+                    f"{self._lake.identifier(name)} is another table than ours: it lacks "
+                    f"{', '.join(lacking)} and has {', '.join(held)}; check lake.root"
+                )
             self.versions[name] = self._lake.version(name)
             self._tables[name] = self._lake.read(name, self.versions[name])
         return self._tables[name]
