@@ -18,6 +18,7 @@ from bcrlsp.commands.target import Window, of_share
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.evaluation import Comparison, Estimate, compare, estimate
 from bcrlsp.tables import Guard, as_rows, patiently
+from bcrlsp.tables.unreadable import readable
 from bcrlsp.trajectories import require_grid
 from bcrlsp.trajectories.windows import condition
 
@@ -49,12 +50,13 @@ def evaluate(
     those of the setting allocation.budgets and --budget; the window begins, unless told otherwise,
     where the policy's training data ended.
     """
-    require_grid(context.lake, context.calendar)
-    trained = find_policy(context, policy)
-    guards = _guards(context, trained)
-    window = _window(context, trained.as_of.isoformat(), first, last)
-    with context.stage(f"Reading {len(window)} periods of trajectories"):
-        table, share = _read(context, window)
+    with readable(context.lake):
+        require_grid(context.lake, context.calendar)
+        trained = find_policy(context, policy)
+        guards = _guards(context, trained)
+        window = _window(context, trained.as_of.isoformat(), first, last)
+        with context.stage(f"Reading {len(window)} periods of trajectories"):
+            table, share = _read(context, window)
     settings = context.config.evaluation
     logged = Window(table, trained.policy, context.config.allocation.cost)
     budgets = _budgets(context, trained, window, logged, share, budget)
@@ -68,6 +70,7 @@ def evaluate(
         with context.stage(f"Estimating {measure}"):
             common: dict[str, Any] = {
                 "gamma": settings.gamma,
+                "largest": max(context.config.amounts) if measure == "cost" else None,
                 "seed": context.config.seed,
                 "settings": settings.estimation,
             }

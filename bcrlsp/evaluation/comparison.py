@@ -10,12 +10,22 @@ import numpy as np
 import pyarrow as pa
 
 from bcrlsp.errors import DataError
+from bcrlsp.evaluation.bounds import gain_bounds, value_bounds
 from bcrlsp.evaluation.estimators import ESTIMATORS
-from bcrlsp.evaluation.evidence import Gathered, Models, Request, collect, fit_models
+from bcrlsp.evaluation.events import Events
+from bcrlsp.evaluation.evidence import (
+    Gathered,
+    Models,
+    Request,
+    collect,
+    fit_models,
+    settled,
+)
 from bcrlsp.evaluation.intervals import INTERVALS
 from bcrlsp.evaluation.log import Bools
-from bcrlsp.evaluation.off_policy import Estimate, as_table, judged
+from bcrlsp.evaluation.off_policy import Estimate, as_table, asked, judged
 from bcrlsp.evaluation.on_policy import NAME as ON_POLICY
+from bcrlsp.evaluation.propensities import complete
 from bcrlsp.evaluation.reading import LoggedTable, Target, read_log
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms
@@ -52,6 +62,7 @@ def compare(
     gamma: float = 0.8,
     confidence: float = 0.95,
     interval: str = "bootstrap",
+    largest: float | None = None,
     seed: int = 0,
     settings: Settings | None = None,
 ) -> list[Comparison]:
@@ -69,7 +80,7 @@ def compare(
     settings = settings or Settings()
     ESTIMATORS.get(estimator)
     INTERVALS.get(interval)
-    request = Request(estimator, measure, gamma, seed, settings)
+    request = asked(estimator, measure, gamma, seed, settings, largest, confidence)
     table = as_table(trajectories)
     read = read_log(table, target, measure, gamma=gamma, states=request.needs_states)
     request = replace(request, modelled=bool(np.isnan(read.log.propensities).any()))
@@ -118,32 +129,38 @@ def _compared(
     estimated = judged(gathered, request, confidence, interval)
     kept = log.total(log.discounts * log.rewards)
 
-    def plain(values: Any, estimator: str) -> Estimate:
-        """A mean over users that needs no weights."""
-        terms = Terms.mean(values, np.ones(users))
-        bound = INTERVALS.get(interval)
-        low, high, notes = bound(terms, confidence, settings, request.seed)
-        return replace(
-            estimated,
-            value=terms.value,
-            low=low,
-            high=high,
-            warnings=tuple(notes),
-            estimator=estimator,
-            effective_sample_size=float(users),
-            diagnostics=None,
-        )
-
-    logged = plain(kept, ON_POLICY)
+    ones = np.ones(users)
+    terms = Terms.mean(kept, ones)
+    events = Events.of(log, np.ones(len(log.levels)))
+    low, high, notes = value_bounds(terms, events, request, confidence, interval)
+    logged = replace(
+        estimated,
+        value=terms.value,
+        low=low,
+        high=high,
+        warnings=notes,
+        estimator=ON_POLICY,
+        effective_sample_size=float(users),
+        diagnostics=None,
+    )
     gain = estimated
-    if gathered.evidence is not None and np.isfinite(estimated.value):
-        shares = gathered.evidence.terms.contributions
-        gain = replace(
-            plain(shares - kept, request.estimator),
-            warnings=estimated.warnings,
-            effective_sample_size=estimated.effective_sample_size,
-            diagnostics=estimated.diagnostics,
+    if models is not None and gathered.evidence is not None and np.isfinite(estimated.value):
+        shares = settled(gathered.evidence, request.measure).terms.contributions
+        terms = Terms.mean(shares - kept, ones)
+        whole = complete(part, models.propensities).log
+        excess = ESTIMATORS.get(request.estimator).importance(whole, models.estimator) - 1.0
+        low, high, notes = gain_bounds(
+            terms,
+            Events.of(log, excess),
+            Events.of(log, -excess),
+            request,
+            confidence,
+            interval,
         )
+        gain = replace(
+            estimated, value=terms.value, low=low, high=high,
+            warnings=tuple(dict.fromkeys((*estimated.warnings, *notes))),
+        )  # fmt: skip
     return Comparison(name, logged, estimated, gain)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from bcrlsp.evaluation.diagnostics import Coverage, coverage
 from bcrlsp.evaluation.estimators import ESTIMATORS
+from bcrlsp.evaluation.events import Events
 from bcrlsp.evaluation.log import Floats, Log, user_hash
 from bcrlsp.evaluation.propensities import Propensities, complete
 from bcrlsp.evaluation.reading import LoggedTable
@@ -21,13 +22,18 @@ from bcrlsp.evaluation.terms import Terms
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for. modelled: whether some propensities were not logged."""
+    """What is asked for.
+
+    largest: most that a row's reward or cost can be, where that is known. modelled: whether some
+    propensities were not logged.
+    """
 
     estimator: str
     measure: str
     gamma: float
     seed: int
     settings: Settings
+    largest: float | None = None
     modelled: bool = False
 
     @property
@@ -46,10 +52,14 @@ class Models:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Terms and coverage of some users. missing, raised: as in `Completed`; rows: in all."""
+    """Terms, coverage and events of some users.
+
+    missing, raised: as in `Completed`; rows: in all.
+    """
 
     terms: Terms
     seen: Coverage
+    events: Events
     missing: int
     raised: int
     rows: int
@@ -69,13 +79,27 @@ def collect(read: LoggedTable, request: Request, models: Models) -> Evidence:
     """Evidence of the users of one log or part of it."""
     completed = complete(read, models.propensities)
     log = completed.log
+    method = ESTIMATORS.get(request.estimator)
     return Evidence(
-        ESTIMATORS.get(request.estimator).terms(log, models.estimator),
+        method.terms(log, models.estimator),
         coverage(log, completed.behaviour, request.settings.propensity_floor),
+        Events.of(log, method.importance(log, models.estimator)),
         completed.missing,
         completed.raised,
         len(log.levels),
     )
+
+
+def settled(found: Evidence, measure: str) -> Evidence:
+    """What a target that sends nothing costs is known: nothing, if a row of level 0 never did.
+
+    Its terms become 0, whatever a model says of levels that the target does not use.
+    """
+    sends = float(found.seen.mass[1:].sum()) > 0
+    if measure != "cost" or sends or found.seen.unsent > 0:
+        return found
+    free = replace(found.terms, numerator=np.zeros_like(found.terms.numerator))
+    return replace(found, terms=free)
 
 
 def grouped(found: Evidence, log: Log, seed: int, count: int) -> Evidence:
@@ -107,6 +131,7 @@ def merged(parts: Sequence[Evidence]) -> Evidence:
     return Evidence(
         terms,
         reduce(add, (part.seen for part in parts)),
+        reduce(add, (part.events for part in parts)),
         sum(part.missing for part in parts),
         sum(part.raised for part in parts),
         sum(part.rows for part in parts),

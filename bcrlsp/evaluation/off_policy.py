@@ -11,11 +11,19 @@ from numpy.typing import ArrayLike
 
 from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.evaluation.behaviour import Calibration
+from bcrlsp.evaluation.bounds import value_bounds
 from bcrlsp.evaluation.diagnostics import Diagnostics, cautions, diagnose, refusals
 from bcrlsp.evaluation.estimators import ESTIMATORS
-from bcrlsp.evaluation.evidence import Evidence, Gathered, Models, Request, collect, fit_models
+from bcrlsp.evaluation.evidence import (
+    Evidence,
+    Gathered,
+    Models,
+    Request,
+    collect,
+    fit_models,
+    settled,
+)
 from bcrlsp.evaluation.intervals import INTERVALS
-from bcrlsp.evaluation.on_spark import gather
 from bcrlsp.evaluation.reading import Target, read_log
 from bcrlsp.evaluation.settings import Settings
 
@@ -56,6 +64,7 @@ def estimate(
     propensities: ArrayLike | None = None,
     confidence: float = 0.95,
     interval: str = "bootstrap",
+    largest: float | None = None,
     seed: int = 0,
     allowed: ArrayLike | None = None,
     settings: Settings | None = None,
@@ -76,7 +85,10 @@ def estimate(
     estimator: a name in ESTIMATORS. measure: "retention" or "cost".
     propensities: instead of the column, array (n,) for the level sent, or (n, a) for all levels;
         nan where unknown.
-    interval: "bootstrap" (studentised, over users), "percentile" or "bernstein".
+    interval: "bootstrap" (studentised, over users), "percentile" or "bernstein"; with few events
+        it is widened, see `events`.
+    largest: the most that one row's reward or cost can be, such as the largest face value. Without
+        it twice the log's largest stands in, and 1 for rewards between 0 and 1.
     allowed: bool array (n, a): levels that could be sent at all.
 
     Raises UserError (ConfigError, DataError) for a mistake in any of these.
@@ -84,19 +96,40 @@ def estimate(
     settings = settings or Settings()
     ESTIMATORS.get(estimator)
     INTERVALS.get(interval)
-    if not 0 < confidence < 1:
-        raise ConfigError(f"confidence is {confidence}; allowed: above 0 and below 1")
-    request = Request(estimator, measure, gamma, seed, settings)
+    request = asked(estimator, measure, gamma, seed, settings, largest, confidence)
     if hasattr(trajectories, "toArrow") and (isinstance(target, str) or callable(target)):
         if propensities is not None or allowed is not None:
             raise ConfigError(
                 "propensities and allowed are in the order of the rows, which a Spark DataFrame "
                 "has not; give the column propensity, or a pyarrow.Table"
             )
+        # Here, so that a table needs no Spark.
+        from bcrlsp.evaluation.on_spark import gather
+
         gathered = gather(trajectories, target, request)
     else:
         gathered = _gather(as_table(trajectories), target, request, propensities, allowed)
     return judged(gathered, request, confidence, interval)
+
+
+def asked(
+    estimator: str,
+    measure: str,
+    gamma: float,
+    seed: int,
+    settings: Settings,
+    largest: float | None,
+    confidence: float,
+) -> Request:
+    """The request, its numbers checked; ConfigError for one out of its range."""
+    for name, value in (("gamma", gamma), ("confidence", confidence), ("largest", largest or 0.0)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise ConfigError(f"{name} is {value!r}; allowed: a number")
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence is {confidence}; allowed: above 0 and below 1")
+    if largest is not None and not 0 <= largest < np.inf:
+        raise ConfigError(f"largest is {largest}; allowed: a finite amount, at least 0")
+    return Request(estimator, measure, gamma, seed, settings, largest)
 
 
 def judged(gathered: Gathered, request: Request, confidence: float, interval: str) -> Estimate:
@@ -116,7 +149,8 @@ def judged(gathered: Gathered, request: Request, confidence: float, interval: st
 
     notes, calibration = _on_propensities(found, models)
     diagnostics = diagnose(found.terms, found.seen)
-    refused = refusals(diagnostics, settings)
+    weighted = ESTIMATORS.get(request.estimator).weighted
+    refused = refusals(diagnostics, settings, weighted)
     told = replace(
         nothing,
         effective_sample_size=diagnostics.effective_sample_size,
@@ -126,10 +160,9 @@ def judged(gathered: Gathered, request: Request, confidence: float, interval: st
     )
     if refused:
         return told
-    low, high, remarks = INTERVALS.get(interval)(found.terms, confidence, settings, request.seed)
-    return replace(
-        told, value=found.terms.value, low=low, high=high, warnings=(*told.warnings, *remarks)
-    )
+    terms = settled(found, request.measure).terms
+    low, high, remarks = value_bounds(terms, found.events, request, confidence, interval)
+    return replace(told, value=terms.value, low=low, high=high, warnings=(*told.warnings, *remarks))
 
 
 def _gather(

@@ -22,6 +22,7 @@ def on_policy(
     gamma: float = 0.8,
     confidence: float = 0.95,
     interval: str = "bootstrap",
+    largest: float | None = None,
     seed: int = 0,
     settings: Settings | None = None,
 ) -> Estimate:
@@ -45,6 +46,7 @@ def on_policy(
         propensities=np.ones(rows),
         confidence=confidence,
         interval=interval,
+        largest=largest,
         seed=seed,
         settings=settings,
     )

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.evaluation.log import Bools, Floats
+from bcrlsp.evaluation.reading import SUM_TOLERANCE
 
 
 def greedy(q: ArrayLike, *, allowed: ArrayLike | None = None) -> Floats:
@@ -57,11 +58,20 @@ def priced(
 def smoothed(target: ArrayLike, epsilon: float, *, allowed: ArrayLike | None = None) -> Floats:
     """(1 - epsilon) · target + epsilon · uniform over the allowed levels, array (n, a).
 
-    More epsilon makes the target easier to evaluate and less the policy that was meant.
+    More epsilon makes the target easier to evaluate and less the policy that was meant. DataError
+    where a row of the target is no distribution.
     """
     if not 0 <= epsilon <= 1:
         raise ConfigError(f"epsilon is {epsilon}; allowed: 0 to 1")
     values = _values(target)
+    sums = values.sum(axis=1)
+    bad = (values < 0).any(axis=1) | (np.abs(sums - 1) > SUM_TOLERANCE)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            f"target is {values[row].tolist()} in row {row}, its sum {sums[row]:.6g}; allowed: "
+            "probabilities from 0 to 1 whose sum is 1"
+        )
     mask = _mask(allowed, values)
     uniform = mask / mask.sum(axis=1, keepdims=True)
     return np.asarray((1 - epsilon) * values + epsilon * uniform, dtype=np.float64)

@@ -21,8 +21,11 @@ Target: TypeAlias = ArrayLike | str | Callable[[pa.Table], ArrayLike]
 """Probabilities (n, a), one row a row of the table in its order; or the name of the column that
 holds them as lists; or a function that makes them from the table."""
 
-SUM_TOLERANCE = 1e-5
+SUM_TOLERANCE = 1e-6
 """By how much a row of target probabilities may miss 1: float32 policies do by 1e-7 a level."""
+
+LOGGED_TOLERANCE = 1e-3
+"""By how much a row of propensities may: logs hold them with three or four digits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,11 +180,19 @@ def _propensities(
         chosen = np.asarray(given, dtype=np.float64)
         if chosen.shape == (len(levels), width):
             behaviour = chosen
+            unknown = np.asarray(np.isnan(chosen).all(axis=1))
             columns.fail(
-                np.asarray(~((chosen >= 0) & (chosen <= 1)).all(axis=1)),
+                np.asarray(~((chosen >= 0) & (chosen <= 1)).all(axis=1) & ~unknown),
                 "propensities of all levels",
                 chosen,
                 "0 to 1",
+            )
+            sums = chosen.sum(1)
+            columns.fail(
+                np.abs(sums - 1) > LOGGED_TOLERANCE,
+                "sum of the propensities of all levels",
+                sums,
+                "1, or all nan where they are unknown",
             )
             chosen = chosen[np.arange(len(levels)), levels]
         elif chosen.shape != levels.shape:

@@ -11,11 +11,13 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from bcrlsp import __version__
+from bcrlsp.errors import UserError
 from bcrlsp.periods import Calendar
 from bcrlsp.report.header import header
 from bcrlsp.report.reading import NothingToShow, Reading
 from bcrlsp.report.section import SECTIONS, Content, Plot, Section
 from bcrlsp.tables import Lake
+from bcrlsp.tables.unreadable import readable
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,14 @@ def render(
     source: what the events are, in words.
 
     Tables are aggregated where they are; only small results come to the driver. The same tables
-    give the same page. Returns `destination`. Raises DataError when `period` has no allocation.
+    give the same page. Returns `destination`. Raises DataError when `period` has no allocation or
+    where a table cannot be read, and UserError when the page cannot be written; the page that was
+    there stays as it is.
     """
     reading = Reading(lake, calendar, period=period, amounts=amounts, source=source)
-    head = header(reading)
-    shown = [_show(reading, section) for section in _sections()]
+    with readable(lake):
+        head = header(reading)
+        shown = [_show(reading, section) for section in _sections()]
     templates = Environment(
         loader=PackageLoader("bcrlsp.report"),
         autoescape=True,
@@ -100,10 +105,16 @@ def _code(text: str) -> Markup:
 
 def _write(destination: Path, page: str) -> None:
     # Beside it, then renamed: a killed run leaves the old page or the new one.
-    destination.parent.mkdir(parents=True, exist_ok=True)
     draft = destination.with_name(f".{destination.name}.{uuid4().hex}")
     try:
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(destination)
-    finally:
-        draft.unlink(missing_ok=True)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_text(page, encoding="utf-8")
+            draft.replace(destination)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the page {destination} cannot be written: {error.strerror or error}; set artifacts "
+            "to a folder that can be written"
+        ) from error

@@ -25,6 +25,45 @@ def test_pareto_shape_without_a_tail():
     assert np.isnan(pareto_shape(np.ones(10)))
 
 
+ROUNDED = {
+    "one rounding": np.where(np.arange(500) % 3 == 0, 1 + 2**-52, 1.0),
+    "sums in another order": np.resize([0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1, 0.6], 500),
+    "single precision": np.resize(np.float32([0.1, 0.3, 0.7]) / np.array([0.1, 0.3, 0.7]), 500),
+    "two values": np.repeat([0.5, 2.0], [300, 200]) * np.resize([1.0, 1 + 2**-52], 500),
+    "tiny": np.resize([1e-200, 1e-200 * (1 + 2**-52)], 500),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_weights_that_rounding_alone_tells_apart_have_no_tail(name):
+    assert pareto_shape(ROUNDED[name]) == -np.inf
+
+
+def test_a_handful_of_heavy_weights_is_too_few_to_tell():
+    assert np.isnan(pareto_shape(np.repeat([1.0, 50.0], [996, 4])))
+    assert np.isnan(pareto_shape(np.repeat([0.0, 1.0], [499, 1])))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(-200, 200), st.integers(0, 1000))
+def test_the_tail_does_not_depend_on_the_unit(power, seed):
+    weights = np.random.default_rng(seed).pareto(2.0, 400)
+    assert pareto_shape(weights * 2.0**power) == pytest.approx(pareto_shape(weights), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS.names())
+def test_a_target_like_the_log_but_for_rounding_gives_no_warning(name):
+    """Weights of 1 ± 1e-16, among few users as among many."""
+    for users in (15, 2000):
+        table = CHAIN.log(users, 3, seed=1)
+        same = CHAIN.behaviour[states_of(table)]
+        jitter = 1 + 2.0**-52 * (np.arange(table.num_rows) % 3 - 1)[:, None]
+        found = estimate(table, same * jitter, name, settings=Settings(resamples=100))
+        assert np.isfinite(found.value)
+        for word in ("tail", "cover", "carries", "average"):
+            assert not any(word in line for line in found.warnings), (users, found.warnings)
+
+
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60).filter(lambda w: sum(w) > 0))
 def test_effective_sample_size_is_between_one_and_n(weights):

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from ope_chains import Chain
@@ -38,3 +41,11 @@ def test_an_empty_table_is_a_mistake():
     table = Chain.random(3).log(10, 2, seed=2)
     with pytest.raises(DataError, match="empty"):
         on_policy(table.slice(0, 0))
+
+
+def test_a_table_needs_no_spark():
+    code = (
+        "import sys; from bcrlsp.evaluation import ESTIMATORS, estimate; ESTIMATORS.names(); "
+        "assert 'pyspark' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

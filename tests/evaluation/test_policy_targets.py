@@ -70,6 +70,8 @@ def test_smoothing_keeps_probabilities(q, mask, epsilon):
         (lambda: priced([[1.0, 2.0]], [0.0, 1.0, 2.0], 1.0), r"cost has the shape \(3,\)"),
         (lambda: priced([[1.0, 2.0]], [0.0, np.inf], 1.0), "cost is"),
         (lambda: smoothed([[1.0, 0.0]], 1.5), "epsilon is 1.5"),
+        (lambda: smoothed([[1.0, 0.0], [0.5, 0.4]], 0.1), "row 1, its sum 0.9; allowed"),
+        (lambda: smoothed([[1.5, -0.5]], 0.1), r"\[1.5, -0.5\] in row 0"),
     ],
 )
 def test_mistakes_are_one_line(call, says):

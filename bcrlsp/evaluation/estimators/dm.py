@@ -35,6 +35,7 @@ class DirectMethod(Estimator[DirectModel]):
     """
 
     needs_states: ClassVar[bool] = True
+    weighted: ClassVar[bool] = False
 
     def fit(self, log: Log, settings: Settings, seed: int) -> DirectModel:
         """Fitted Q on all users of the log."""
@@ -53,6 +54,10 @@ class DirectMethod(Estimator[DirectModel]):
         at = np.minimum(np.searchsorted(model.users, log.users), len(model.users) - 1)
         influence = np.where(model.users[at] == log.users, model.influence[at], 0.0)
         return Terms.mean(expected + influence, discounted_mean(log, log.ratios))
+
+    def importance(self, log: Log, model: DirectModel) -> Floats:
+        """The ratio of the decision itself: what was seen of a level counts for all who get it."""
+        return log.ratios
 
 
 ESTIMATORS.register("dm")(DirectMethod())

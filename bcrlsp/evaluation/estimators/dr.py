@@ -17,7 +17,7 @@ from bcrlsp.evaluation.crossfit import CrossFitted, cross_fit, fold_values
 from bcrlsp.evaluation.estimators import ESTIMATORS, Estimator
 from bcrlsp.evaluation.features import Features
 from bcrlsp.evaluation.fitted_q import FiniteHorizonFit, FittedQ
-from bcrlsp.evaluation.log import Log
+from bcrlsp.evaluation.log import Floats, Log
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms, discounted_mean
 
@@ -40,6 +40,10 @@ class DoublyRobust(Estimator[CrossFitted[FittedQ]]):
         weights = log.cumulative(log.ratios)
         parts = log.lagged(weights) * values + weights * (log.rewards - at_sent)
         return Terms.mean(log.total(log.discounts * parts), discounted_mean(log, weights))
+
+    def importance(self, log: Log, model: CrossFitted[FittedQ]) -> Floats:
+        """The ratio of the decision itself, as for the values, which carry most of the estimate."""
+        return log.ratios
 
 
 ESTIMATORS.register("dr")(DoublyRobust())

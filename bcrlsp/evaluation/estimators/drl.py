@@ -20,7 +20,7 @@ from bcrlsp.evaluation.density_ratio import DensityRatio, fit_density_ratio, mar
 from bcrlsp.evaluation.estimators import ESTIMATORS, Estimator
 from bcrlsp.evaluation.features import Features
 from bcrlsp.evaluation.fitted_q import FiniteHorizonFit, FittedQ
-from bcrlsp.evaluation.log import Log
+from bcrlsp.evaluation.log import Floats, Log
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms, discounted_mean
 
@@ -61,6 +61,10 @@ class DoubleReinforcementLearning(Estimator[DoubleModel]):
         residuals = log.rewards + log.gamma * after - at_sent
         corrections = log.total(log.discounts * weights * residuals)
         return Terms.mean(values[log.offsets[:-1]] + corrections, discounted_mean(log, weights))
+
+    def importance(self, log: Log, model: DoubleModel) -> Floats:
+        """The marginal weights."""
+        return marginal_weights(log, model.ratio)
 
 
 ESTIMATORS.register("drl")(DoubleReinforcementLearning())

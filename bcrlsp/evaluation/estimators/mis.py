@@ -9,7 +9,7 @@ from bcrlsp.evaluation.crossfit import CrossFitted, cross_fit
 from bcrlsp.evaluation.density_ratio import DensityRatio, fit_density_ratio, marginal_weights
 from bcrlsp.evaluation.estimators import ESTIMATORS, Estimator
 from bcrlsp.evaluation.features import Features
-from bcrlsp.evaluation.log import Log
+from bcrlsp.evaluation.log import Floats, Log
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms, self_normalised
 
@@ -33,6 +33,10 @@ class MarginalisedImportanceSampling(Estimator[CrossFitted[DensityRatio]]):
     def terms(self, log: Log, model: CrossFitted[DensityRatio]) -> Terms:
         """Terms of one ratio for each step."""
         return self_normalised(log, marginal_weights(log, model))
+
+    def importance(self, log: Log, model: CrossFitted[DensityRatio]) -> Floats:
+        """The marginal weights."""
+        return marginal_weights(log, model)
 
 
 ESTIMATORS.register("mis")(MarginalisedImportanceSampling())

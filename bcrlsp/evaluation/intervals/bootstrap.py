@@ -11,6 +11,9 @@ from bcrlsp.evaluation.resampling import resample
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms
 
+ROUNDING = 1e-6
+"""A resample's standard error, in those of the estimate, that is 0 but for rounding."""
+
 
 @INTERVALS.register("bootstrap")
 def bootstrap(
@@ -19,7 +22,8 @@ def bootstrap(
     """value - q · se, where q are quantiles of (value_b - value) / se_b over the resamples."""
     value, error = terms.value, terms.standard_error
     values, errors = resample(terms, settings, seed)
-    usable = np.isfinite(values) & (errors > 0)
+    # Users that rounding alone tells apart are equal.
+    usable = np.isfinite(values) & (errors > ROUNDING * error)
     if not np.isfinite(error) or error == 0 or usable.mean() < 0.5:
         return value - error, value + error, []
     pivots = (values[usable] - value) / errors[usable]
