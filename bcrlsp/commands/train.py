@@ -99,7 +99,10 @@ def _trained(
             **given,
             progress=lambda point: context.say(_point(point)),
             checkpoints=context.artifact("training"),
+            keep=lambda trained: _save(context, trained),
         )
+    for note in trained.notes:
+        context.say(f"  {note}")
     as_of_day = context.calendar.period(point)
     return _kept(context, settings, trained, as_of_day, version, len(transitions))
 
@@ -123,6 +126,11 @@ def _known_before(context: Context, point: int) -> date:
     return context.calendar.period(point - context.config.trajectories.reach)
 
 
+def _save(context: Context, trained: TrainedPolicy) -> str:
+    """Writes the policy's files, once; returns where they are."""
+    return save_policy(trained.policy, context.artifact("policies", trained.policy.policy_id))
+
+
 def _kept(
     context: Context,
     settings: Settings,
@@ -134,7 +142,7 @@ def _kept(
     """Saves the policy, then the rows that speak of it: a row in `policies` has its artefact."""
     policy, lake, spark = trained.policy, context.lake, context.spark
     metrics = {name: float(value) for name, value in trained.metrics.items()}
-    uri = save_policy(policy, context.artifact("policies", policy.policy_id))
+    uri = _save(context, trained)
     # One policy, one curve: points of a run that told its progress in other steps do not stay.
     curve = as_rows(spark, "curves", _curve(policy.policy_id, trained))
     patiently(lambda: lake.replace("curves", curve, f"policy_id = '{policy.policy_id}'"))
