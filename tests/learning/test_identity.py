@@ -47,7 +47,7 @@ def one_other(array: np.ndarray, row: int) -> np.ndarray:
 @pytest.mark.parametrize(
     "name", ["states", "levels", "rewards", "costs", "propensities", "has_next", "allowed"]
 )
-@pytest.mark.parametrize("row", [0, 77, 178])
+@pytest.mark.parametrize("row", [0, 78, 178])
 def test_one_value_of_the_data_is_another_run(name: str, row: int) -> None:
     rewards = np.where(LOG.rewards == 0, np.float32(0.5), LOG.rewards)
     log = replace(LOG, rewards=rewards, costs=LOG.costs + np.float32(1.0), states=LOG.states + 1)
