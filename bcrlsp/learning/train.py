@@ -50,6 +50,7 @@ def train(
     Raises ConfigError for settings, DataError for transitions that do not fit.
     """
     algorithm, options, faces = checked(settings, amounts)
+    _check_names(feature_names, feature_set)
     transitions.check(len(faces), feature_names)
     check_values(transitions.states, feature_names)
     if transitions.feature_set and transitions.feature_set != feature_set:
@@ -115,6 +116,17 @@ def _faces(amounts: ArrayLike) -> tuple[float, ...]:
             "above the one before"
         )
     return faces
+
+
+def _check_names(names: Sequence[str], feature_set: str) -> None:
+    """ConfigError for names that no policy can be saved with."""
+    if not isinstance(feature_set, str) or not feature_set:
+        raise ConfigError(f"feature_set {feature_set!r}; allowed: the hash of a feature set")
+    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+        raise ConfigError(f"feature_names {names!r}; allowed: a name for each column of a state")
+    twice = {name for name in names if list(names).count(name) > 1}
+    if twice:
+        raise ConfigError(f"feature_names has {min(twice)!r} twice; allowed: each column its own")
 
 
 def _checked_seed(seed: int) -> int:

@@ -22,7 +22,7 @@ SETTINGS = Settings(**SMALL)
 
 
 def task(log: Transitions = LOG, settings: Settings = SETTINGS, **changes) -> Task:
-    algorithm, options, amounts = checked(settings, AMOUNTS)
+    _, options, amounts = checked(settings, AMOUNTS)
     given = {
         "transitions": log, "settings": settings, "options": options, "feature_names": NAMES,
         "feature_set": "fs", "amounts": amounts, "seed": 5, "progress": no_progress,
