@@ -92,19 +92,24 @@ def _trained(
         for trial in trials:
             context.say(f"  gain {trial.gain:.4g} ± {trial.error:.2g}: {trial.changes}")
         settings = changed(settings, trials[0].changes)
+    as_of_day = context.calendar.period(point)
+    outcomes: list[Outcome] = []
+
+    def keep(trained: TrainedPolicy) -> None:
+        # Until its rows are written, a killed run goes on from its checkpoint.
+        rows = len(transitions)
+        outcomes.append(_kept(context, settings, trained, as_of_day, version, rows))
+
     with context.stage(f"Training {settings.algorithm} on {len(transitions):,} transitions"):
-        trained = train(
+        train(
             transitions,
             settings,
             **given,
             progress=lambda point: context.say(_point(point)),
             checkpoints=context.artifact("training"),
-            keep=lambda trained: _save(context, trained),
+            keep=keep,
         )
-    for note in trained.notes:
-        context.say(f"  {note}")
-    as_of_day = context.calendar.period(point)
-    return _kept(context, settings, trained, as_of_day, version, len(transitions))
+    return outcomes[0]
 
 
 def _point(point: Mapping[str, float]) -> str:
@@ -126,11 +131,6 @@ def _known_before(context: Context, point: int) -> date:
     return context.calendar.period(point - context.config.trajectories.reach)
 
 
-def _save(context: Context, trained: TrainedPolicy) -> str:
-    """Writes the policy's files, once; returns where they are."""
-    return save_policy(trained.policy, context.artifact("policies", trained.policy.policy_id))
-
-
 def _kept(
     context: Context,
     settings: Settings,
@@ -142,7 +142,7 @@ def _kept(
     """Saves the policy, then the rows that speak of it: a row in `policies` has its artefact."""
     policy, lake, spark = trained.policy, context.lake, context.spark
     metrics = {name: float(value) for name, value in trained.metrics.items()}
-    uri = _save(context, trained)
+    uri = save_policy(policy, context.artifact("policies", policy.policy_id))
     # One policy, one curve: points of a run that told its progress in other steps do not stay.
     curve = as_rows(spark, "curves", _curve(policy.policy_id, trained))
     patiently(lambda: lake.replace("curves", curve, f"policy_id = '{policy.policy_id}'"))
@@ -163,6 +163,7 @@ def _kept(
     told = {key: row[key] for key in ("policy_id", "algorithm", "uri", "metrics", "feature_set")}
     return Outcome(
         [
+            *trained.notes,
             *(f"{name}: {value:,.4g}" for name, value in metrics.items()),
             *([f"MLflow run: {run}"] if run else []),
             f"policy: {uri}",
@@ -170,6 +171,7 @@ def _kept(
         ],
         told
         | {"as_of": as_of.isoformat(), "transitions": transitions, "version": version}
+        | {"notes": list(trained.notes)}
         | ({"mlflow_run": run} if run else {}),
     )
 
