@@ -92,16 +92,24 @@ def _trained(
         for trial in trials:
             context.say(f"  gain {trial.gain:.4g} ± {trial.error:.2g}: {trial.changes}")
         settings = changed(settings, trials[0].changes)
+    as_of_day = context.calendar.period(point)
+    outcomes: list[Outcome] = []
+
+    def keep(trained: TrainedPolicy) -> None:
+        # Until its rows are written, a killed run goes on from its checkpoint.
+        rows = len(transitions)
+        outcomes.append(_kept(context, settings, trained, as_of_day, version, rows))
+
     with context.stage(f"Training {settings.algorithm} on {len(transitions):,} transitions"):
-        trained = train(
+        train(
             transitions,
             settings,
             **given,
             progress=lambda point: context.say(_point(point)),
             checkpoints=context.artifact("training"),
+            keep=keep,
         )
-    as_of_day = context.calendar.period(point)
-    return _kept(context, settings, trained, as_of_day, version, len(transitions))
+    return outcomes[0]
 
 
 def _point(point: Mapping[str, float]) -> str:
@@ -155,6 +163,7 @@ def _kept(
     told = {key: row[key] for key in ("policy_id", "algorithm", "uri", "metrics", "feature_set")}
     return Outcome(
         [
+            *trained.notes,
             *(f"{name}: {value:,.4g}" for name, value in metrics.items()),
             *([f"MLflow run: {run}"] if run else []),
             f"policy: {uri}",
@@ -162,6 +171,7 @@ def _kept(
         ],
         told
         | {"as_of": as_of.isoformat(), "transitions": transitions, "version": version}
+        | {"notes": list(trained.notes)}
         | ({"mlflow_run": run} if run else {}),
     )
 

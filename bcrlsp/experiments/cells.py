@@ -7,8 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-# Raise it when a result's meaning changes: older files are then computed again.
-_VERSION = 2
+from bcrlsp.code_version import code_version, library_versions
+
+# A result answers for the settings and the code that it was computed with: after a change of these
+# packages it is computed again.
+_CODE = (
+    *("allocation", "evaluation", "experiments", "features", "learning", "market", "planning"),
+    *("policies", "arrays", "periods"),
+)
+_LIBRARIES = ("numpy", "torch", "ray", "scipy", "numba")
 
 
 class Cells:
@@ -43,8 +50,8 @@ class Cells:
 
 
 def key_hash(key: Mapping[str, Any]) -> str:
-    """A short name for a key: equal keys, whatever their order, have the same."""
-    text = json.dumps([_VERSION, key], sort_keys=True)
+    """A short name for a key and this code: equal keys, whatever their order, have the same."""
+    text = json.dumps([code_version(*_CODE), library_versions(*_LIBRARIES), key], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -7,7 +7,9 @@ differ.
 """
 
 import hashlib
+import itertools
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +17,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bcrlsp.errors import DataError
+from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.features import reads
 from bcrlsp.features.records import MEMORY, PLANES, Records
 from bcrlsp.periods import Calendar
@@ -59,6 +61,12 @@ class FeatureSet:
     _words: dict[str, slice] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        rising = all(low < high for low, high in itertools.pairwise(self.amounts))
+        if not self.amounts or self.amounts[0] != 0 or not rising or self.amounts[-1] == math.inf:
+            raise ConfigError(
+                f"amounts {self.amounts}; allowed: finite numbers, the first 0, each above the one "
+                "before"
+            )
         words: dict[str, slice] = {}
         place = 0
         used = {plane for feature in self.declared for plane in feature.planes}
@@ -115,7 +123,16 @@ class FeatureSet:
         return np.zeros((self.words, n), dtype=np.uint32)
 
     def bits(self, records: Records) -> Carry:
-        """What each word gains from records of shape s: array (w, *s), uint32 of 0 and 1."""
+        """What each word gains from records of shape s: array (w, *s), uint32 of 0 and 1.
+
+        DataError for a level that `amounts` does not have.
+        """
+        most = records.level.max(initial=0)
+        if most >= self.levels:
+            raise DataError(
+                f"level {most} in a record and amounts has {self.levels} levels; allowed: 0 to "
+                f"{self.levels - 1}"
+            )
         gained = np.empty((self.words, *records.known.shape), dtype=np.uint32)
         for name, part in self._words.items():
             gained[part] = PLANES[name].bits(records, self.levels - 1) & records.known

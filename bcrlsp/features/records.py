@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bcrlsp.arrays import as_flags, counts
+from bcrlsp.errors import DataError
+
 MEMORY = 32
 """Periods that a carry remembers."""
 
@@ -27,11 +30,25 @@ class Records:
     known: bool, the user had signed up by the end of the period. Else the rest is ignored.
     events: int, number of activity events in the period (0: not active).
     level: int, bonus level sent in the period (0: none).
+
+    Other numeric types are taken where they hold the same values. DataError for others: a level of
+    1.7, a number below 0, shapes that differ.
     """
 
     known: NDArray[Any]
     events: NDArray[Any]
     level: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", as_flags(self.known, "known"))
+        for name in ("events", "level"):
+            object.__setattr__(self, name, counts(getattr(self, name), name))
+        shapes = {self.known.shape, self.events.shape, self.level.shape}
+        if len(shapes) > 1:
+            raise DataError(
+                f"records of different shapes: known {self.known.shape}, events "
+                f"{self.events.shape}, level {self.level.shape}; give one entry a user and period"
+            )
 
 
 def record_of(level: ArrayLike, returned: ArrayLike, events: ArrayLike = 1) -> Records:
@@ -40,10 +57,10 @@ def record_of(level: ArrayLike, returned: ArrayLike, events: ArrayLike = 1) -> R
     level: array (n,), int. returned: array (n,), bool. events: number of events of one that
     returns, array (n,) or one number. The shapes are broadcast.
     """
-    levels, back, counts = np.broadcast_arrays(level, returned, events)
+    levels, back, made = np.broadcast_arrays(level, as_flags(returned, "returned"), events)
     return Records(
         known=np.ones(levels.shape, dtype=bool),
-        events=np.where(back, counts, 0),
+        events=np.where(back, made, 0),
         level=levels,
     )
 

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bcrlsp.learning.scales import Units
+from bcrlsp.learning.statistics import StateScaling, state_scaling
 from bcrlsp.learning.transitions import Transitions
 
 
@@ -21,10 +23,10 @@ class Batch:
 
     states, next_states: (b, d) float32, not standardised; where prices are drawn, (b, d + 1), the
         last column a price, the same in both. levels: (b,) int64.
-    rewards: (b,) float32, discounted sum of n rewards, each less price x cost.
+    rewards: (b,) float32, discounted sum of n rewards, each less price x cost, in the values' unit.
     discounts: (b,) float32, gamma^n, 0 where nothing follows: the weight of the next value.
-    costs: (b,) float32, of the level sent, in units of the cost head.
-    spent: (b,) float32, discounted sum of n costs, in the same units.
+    costs: (b,) float32, of the level sent, in the costs' unit.
+    spent: (b,) float32, discounted sum of n costs, in the same unit.
     propensities: (b,) float32, NaN where unknown.
     allowed, next_allowed: (b, a) bool or None, levels that may be sent.
     """
@@ -47,7 +49,7 @@ class Sampler:
     rows: (m,) indices of usable rows.
     batch_size: transitions a batch, over all learners.
     seed: with the update's number, decides the batch.
-    gamma, n_step, price, cost_unit: see `Batch`.
+    gamma, n_step, price: see `Batch`. units: of rewards and costs, and where they are cut.
     largest_price: above 0, each row's price is drawn evenly from 0 to this.
     part, parts: this learner's place among those that share each batch.
     """
@@ -63,7 +65,7 @@ class Sampler:
         n_step: int = 1,
         price: float = 0.0,
         largest_price: float = 0.0,
-        cost_unit: float = 1.0,
+        units: Units | None = None,
         part: int = 0,
         parts: int = 1,
     ) -> None:
@@ -74,7 +76,7 @@ class Sampler:
         self._n_step = n_step
         self._price = price
         self._largest_price = largest_price
-        self._cost_unit = cost_unit
+        self._units = units or Units()
         self._part, self._parts = part, parts
         self._held = transitions
         self._usable = transitions.usable
@@ -99,8 +101,9 @@ class Sampler:
         held = self._held
         rows = rows.astype(np.int64)
         price = self._price if prices is None else prices * self._largest_price
-        costs = spent = held.costs[rows]
-        rewards = held.rewards[rows] - price * costs
+        units = self._units
+        costs = spent = self._costs(rows)
+        rewards = self._rewards(rows) - price * costs
         discounts = np.full(len(rows), self._gamma, np.float32)
         last = rows.copy()
         for _ in range(1, self._n_step):
@@ -108,8 +111,8 @@ class Sampler:
             ahead = np.minimum(last + 1, len(held) - 1)
             on = held.has_next[last] & self._usable[ahead]
             last[on] += 1
-            more = held.costs[last]
-            gained = held.rewards[last] - price * more
+            more = self._costs(last)
+            gained = self._rewards(last) - price * more
             spent = spent + np.where(on, discounts * more, 0.0)
             rewards = rewards + np.where(on, discounts * gained, 0.0)
             discounts = np.where(on, discounts * self._gamma, discounts)
@@ -126,15 +129,22 @@ class Sampler:
         return Batch(
             states=states,
             levels=torch.from_numpy(held.levels[rows].astype(np.int64)),
-            rewards=torch.from_numpy(rewards.astype(np.float32)),
+            rewards=torch.from_numpy((rewards / units.reward).astype(np.float32)),
             discounts=torch.from_numpy(np.where(follows, discounts, 0.0).astype(np.float32)),
             next_states=next_states,
-            costs=torch.from_numpy(costs / np.float32(self._cost_unit)),
-            spent=torch.from_numpy((spent / self._cost_unit).astype(np.float32)),
+            costs=torch.from_numpy(costs / np.float32(units.cost)),
+            spent=torch.from_numpy((spent / units.cost).astype(np.float32)),
             propensities=torch.from_numpy(held.propensities[rows]),
             allowed=allowed,
             next_allowed=next_allowed,
         )
+
+    def _rewards(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+        limit = np.float32(self._units.reward_limit)
+        return np.asarray(np.clip(self._held.rewards[rows], -limit, limit))
+
+    def _costs(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+        return np.asarray(np.minimum(self._held.costs[rows], np.float32(self._units.cost_limit)))
 
 
 def _with_price(states: Tensor, drawn: object, price: NDArray[np.float64] | float) -> Tensor:
@@ -145,24 +155,18 @@ def _with_price(states: Tensor, drawn: object, price: NDArray[np.float64] | floa
 
 @dataclass(frozen=True)
 class Split:
-    """Usable rows of training and of held-out users, and the training states' statistics.
+    """Usable rows of training and of held-out users, and the scaling of the training states.
 
     train, holdout: row indices, int32 or int64.
-    mean, std: (d,) float32; a column that never changes has std 1.
     """
 
     train: NDArray[np.integer]
     holdout: NDArray[np.integer]
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32]
+    scaling: StateScaling
 
     def with_prices(self, largest: float) -> "Split":
-        """The same with the mean and deviation of a price drawn evenly from 0 to `largest`."""
-        return replace(
-            self,
-            mean=np.append(self.mean, np.float32(largest / 2)),
-            std=np.append(self.std, np.float32(largest / np.sqrt(12))),
-        )
+        """The same with the scaling of a price drawn evenly from 0 to `largest`."""
+        return replace(self, scaling=self.scaling.with_prices(largest))
 
 
 def split(transitions: Transitions, holdout: float, seed: int) -> Split:
@@ -181,12 +185,10 @@ def split(transitions: Transitions, holdout: float, seed: int) -> Split:
         held_out[:] = False
         training = usable
     index = np.int32 if len(transitions) < 2**31 else np.int64
-    mean, std = _statistics(transitions.states, ~held_out)
     return Split(
         train=_places(training, index),
         holdout=_places(usable & held_out, index),
-        mean=mean,
-        std=std,
+        scaling=state_scaling(transitions.states, ~held_out),
     )
 
 
@@ -201,24 +203,3 @@ def _places(
         places[done : done + len(found)] = found + start
         done += len(found)
     return places
-
-
-def _statistics(
-    states: NDArray[np.float32], chosen: NDArray[np.bool_], rows: int = 8_192
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation a column over chosen rows, block by block (Chan et al. 1979)."""
-    count, mean, squares = 0, np.zeros(states.shape[1]), np.zeros(states.shape[1])
-    for start in range(0, len(states), rows):
-        block = states[start : start + rows][chosen[start : start + rows]].astype(np.float64)
-        if not len(block):
-            continue
-        centre = block.mean(axis=0)
-        apart = centre - mean
-        total = count + len(block)
-        squares += ((block - centre) ** 2).sum(axis=0) + apart**2 * count * len(block) / total
-        mean += apart * len(block) / total
-        count = total
-    std = np.sqrt(squares / max(count, 1))
-    # A constant column's rounding noise must not be blown up to a feature.
-    std[std <= 1e-6 * np.maximum(np.abs(mean), 1.0)] = 1.0
-    return mean.astype(np.float32), std.astype(np.float32)

@@ -17,6 +17,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from bcrlsp.arrays import as_flags, as_levels, as_propensities, as_states, whole
 from bcrlsp.errors import DataError
 from bcrlsp.learning import disk
 from bcrlsp.learning.memory import release_memory
@@ -123,19 +124,18 @@ def from_batches(
         if not states.size:
             width = held.shape[1]
             states = place((rows, width))
-        logged = _numbers(batch, "level")
-        check_values(held, logged, feature_names)
+        check_values(held, feature_names)
         states[to] = held
-        levels[to] = logged
+        levels[to] = as_levels(_numbers(batch, "level"))
         for name, array in numbers.items():
             array[to] = _numbers(batch, name)
-        terminal[to] = _numbers(batch, "terminal")
+        terminal[to] = as_flags(_numbers(batch, "terminal"), "terminal")
         if masked:
             may = _matrix(
                 batch.column("allowed"), "allowed", 0 if allowed is None else allowed.shape[1]
             )
             allowed = np.empty((rows, may.shape[1]), bool) if allowed is None else allowed
-            allowed[to] = may
+            allowed[to] = as_flags(may, "allowed")
     del places
     if isinstance(states, disk.StatesOnDisk):
         states = disk.finished(states)
@@ -164,7 +164,7 @@ def _places(
         if batch.column("user_id").null_count:
             raise DataError("a trajectory has no user_id; rebuild the trajectories")
         ids.append(batch.column("user_id"))
-        steps.append(_numbers(batch, "step").astype(np.int32))
+        steps.append(whole(_numbers(batch, "step"), "step").astype(np.int32))
         if with_feature_set:
             feature_sets |= set(batch.column("feature_set").unique().to_pylist())
     if not sum(map(len, steps)):
@@ -209,10 +209,18 @@ def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
     if column.null_count and name != "propensity":
         raise DataError(f"{name} is null in a trajectory; rebuild the trajectories")
     numbers: NDArray[Any] = column.to_numpy(zero_copy_only=False)
-    if name in ("reward", "cost") and not np.isfinite(numbers.astype(np.float64)).all():
-        raise DataError(f"{name} is not finite in a trajectory; rebuild the trajectories")
+    if name in ("reward", "cost"):
+        with np.errstate(over="ignore"):
+            small = numbers.astype(np.float32)
+        if not np.isfinite(small).all():
+            wrong = numbers[(~np.isfinite(small)).argmax()]
+            raise DataError(
+                f"{name} is not finite in a trajectory: {wrong}; allowed: finite numbers that "
+                "float32 holds; rebuild the trajectories"
+            )
+        return small
     if name == "propensity":
-        return numbers.astype(np.float32)  # nulls are None or NaN by now: both become NaN
+        return as_propensities(numbers)  # nulls are None or NaN by now: both become NaN
     return numbers
 
 
@@ -229,4 +237,4 @@ def _matrix(column: pa.Array, name: str, width: int) -> NDArray[np.float32]:
             f"{name} has {other} entries in one row and {width} in others; rebuild all periods "
             "with one feature set"
         )
-    return np.asarray(flat.to_numpy(zero_copy_only=False), np.float32).reshape(-1, width)
+    return as_states(flat.to_numpy(zero_copy_only=False), name).reshape(-1, width)

@@ -1,10 +1,6 @@
 """One training run of a `QAlgorithm`: network, updates, checkpoints, and the policy at the end."""
 
-import hashlib
-import json
 import logging
-import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,15 +10,23 @@ from numpy.typing import NDArray
 from bcrlsp.errors import DataError
 from bcrlsp.learning.batches import split
 from bcrlsp.learning.calibration import calibrate
+from bcrlsp.learning.checkpoints import Checkpoints, Saved
+from bcrlsp.learning.identity import policy_id
 from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.rllib.algorithm import OfflineConfig, OfflineRL
 from bcrlsp.learning.rllib.cluster import ray_for
-from bcrlsp.learning.rllib.learner import Held
+from bcrlsp.learning.rllib.learner import Held, below
+from bcrlsp.learning.scales import units_of
+from bcrlsp.learning.settings import Settings
 from bcrlsp.learning.task import Task, TrainedPolicy
-from bcrlsp.policies import Manifest, Network, NetworkSpec, Policy, weights_digest
+from bcrlsp.policies import Manifest, Network, NetworkSpec, Policy
 
-_WEIGHTS = "network."
+Weights = dict[str, NDArray[np.float32]]
+
+_WEIGHTS, _BEST = "network.", "best."
 _TD = "holdout_td"
+# Points of the curve in units of the reward; the losses are in its scaled units.
+_IN_REWARDS = ("td", _TD)
 # Held-out rows that predicted differences are compared on, at most.
 _CALIBRATED = 500_000
 
@@ -36,11 +40,12 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     spec = NetworkSpec(
-        inputs=len(parts.mean),
+        inputs=len(parts.scaling.mean),
+        clip=parts.scaling.clip,
         hidden=settings.hidden,
         heads=algorithm.heads(task.amounts, settings, task.options),
     )
-    cost_unit = max(1e-6, float(task.transitions.costs.max()))
+    units = units_of(task.transitions, parts.train, task.amounts)
     config = OfflineConfig().offline(
         algorithm=algorithm,
         options=task.options,
@@ -55,12 +60,12 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
     with ray_for(settings.learners, task.transitions):
         trainer: Any = config.build_algo()
         try:
-            trainer.hold(Held(task.transitions, parts, cost_unit))
-            curve, weights, best = _train(trainer, task)
+            trainer.hold(Held(task.transitions, parts, units))
+            curve, weights = _train(trainer, task, units.reward)
         finally:
             trainer.stop()
     manifest = Manifest(
-        policy_id=f"{settings.algorithm}-{_identity(task, weights)}",
+        policy_id=policy_id(task, weights),
         algorithm=settings.algorithm,
         amounts=task.amounts,
         feature_names=task.feature_names,
@@ -68,29 +73,40 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
         gamma=config.gamma,
         price=settings.price,
         largest_price=settings.largest_price,
-        cost_unit=cost_unit,
+        cost_unit=units.cost,
+        reward_scale=units.reward,
         support=algorithm.support(task.options),
         network=spec,
     )
-    metrics = {name: value for name, value in curve[best].items() if name != "iteration"}
+    best = curve[_best(curve, settings)]
+    metrics = {name: value for name, value in best.items() if name != "iteration"}
     metrics |= {"rows_train": float(len(parts.train)), "rows_holdout": float(len(parts.holdout))}
     policy = Policy(manifest, Network(spec, weights))
     found = calibrate(policy, task.transitions, parts.holdout[:_CALIBRATED])
     told = {"slope": found.slope, "correlation": found.correlation}
     metrics |= {f"calibration_{name}": value for name, value in told.items() if value == value}
-    return TrainedPolicy(policy, curve, metrics)
+    metrics |= {"reward_scale": units.reward, **parts.scaling.metrics()}
+    notes = (
+        *parts.scaling.notes((*task.feature_names, "price")),
+        *units.notes(task.transitions, parts.train),
+    )
+    return TrainedPolicy(policy, curve, metrics, notes)
 
 
-def _train(
-    trainer: Any, task: Task
-) -> tuple[list[dict[str, float]], dict[str, NDArray[np.float32]], int]:
-    """The curve, the weights to keep, and the curve's point that they are of."""
+def _train(trainer: Any, task: Task, scale: float) -> tuple[list[dict[str, float]], Weights]:
+    """The curve and the weights to keep. scale: rewards a unit of the values."""
     settings = task.settings
-    curve = _resume(trainer, task)
-    best, kept = len(curve) - 1, None
-    while not curve or curve[-1]["update"] < settings.updates:
+    checkpoints = Checkpoints(task.checkpoints, task.identity)
+    curve: list[dict[str, float]] = []
+    kept: Weights = {}
+    saved = checkpoints.latest(_needed(trainer, settings))
+    if saved is not None:
+        curve, kept = saved.curve, below(_BEST, saved.arrays)
+        trainer.restore_arrays(saved.arrays, int(curve[-1]["update"]))
+    while not _ended(curve, settings):
         result = trainer.train()["learners"]["default_policy"]
         point = {name: float(value) for name, value in result.items() if _is_metric(name)}
+        point |= {name: point[name] * scale for name in _IN_REWARDS if name in point}
         curve.append({"iteration": float(len(curve)), **point})
         task.progress(curve[-1])
         if not np.isfinite(point["total"]):
@@ -98,68 +114,42 @@ def _train(
                 f"the loss became {point['total']} after {point['update']:.0f} updates; lower "
                 f"learning_rate = {settings.learning_rate}, or look for extreme rewards or costs"
             )
-        if settings.patience is not None and _TD in point:
-            if kept is None or point[_TD] <= min(at[_TD] for at in curve):
-                best, kept = len(curve) - 1, _weights(trainer)
-            elif len(curve) - 1 - best >= settings.patience:
-                break
-        _checkpoint(trainer, task, curve)
-    if kept is None:
-        best, kept = len(curve) - 1, _weights(trainer)
-    return curve, kept, best
+        arrays = trainer.arrays()
+        if _best(curve, settings) == len(curve) - 1:
+            kept = below(_WEIGHTS, arrays)
+        checkpoints.save(Saved(curve, arrays | {f"{_BEST}{name}": kept[name] for name in kept}))
+    return curve, kept
+
+
+def _ended(curve: list[dict[str, float]], settings: Settings) -> bool:
+    """Whether a run with this curve is over: it has its updates, or patience has run out."""
+    if not curve:
+        return False
+    waited = len(curve) - 1 - _best(curve, settings)
+    impatient = settings.patience is not None and waited >= settings.patience
+    return curve[-1]["update"] >= settings.updates or impatient
+
+
+def _best(curve: list[dict[str, float]], settings: Settings) -> int:
+    """The point whose weights are kept: the last; with patience, the last of the lowest errors."""
+    last = len(curve) - 1
+    if settings.patience is None or _TD not in curve[0]:
+        return last
+    return min(range(last, -1, -1), key=lambda at: curve[at][_TD])
+
+
+def _needed(trainer: OfflineRL, settings: Settings) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the arrays that a checkpoint must hold to be gone on from."""
+    now = {name: array.shape for name, array in trainer.arrays().items()}
+    network = below(_WEIGHTS, now)
+    learned = {name: shape for name, shape in network.items() if name.startswith("layers.")}
+    moments = {
+        f"optimizer.{name}.{key}": () if key == "step" else shape
+        for name, shape in learned.items()
+        for key in ("step", "exp_avg", "exp_avg_sq")
+    }
+    return now | moments | {f"{_BEST}{name}": shape for name, shape in network.items()}
 
 
 def _is_metric(name: str) -> bool:
     return not name.startswith("num_") and not name.endswith("learning_rate")
-
-
-def _weights(trainer: OfflineRL) -> dict[str, NDArray[np.float32]]:
-    held = trainer.learner_group.get_weights()["default_policy"]
-    return {
-        name.removeprefix(_WEIGHTS): np.array(array, np.float32)
-        for name, array in held.items()
-        if name.startswith(_WEIGHTS)
-    }
-
-
-def _identity(task: Task, weights: dict[str, NDArray[np.float32]]) -> str:
-    """The same data, settings and seed are the same policy."""
-    said = f"{task.settings.model_dump_json()}{task.feature_set}{task.amounts}"
-    return hashlib.sha256((said + weights_digest(weights)).encode()).hexdigest()[:12]
-
-
-def _run_identity(task: Task) -> str:
-    """What a checkpoint must share with the run that continues it."""
-    said = (
-        f"{task.settings.model_dump_json()}{task.seed}{task.feature_set}{task.amounts}"
-        f"{task.transitions.states.shape}"
-    )
-    return hashlib.sha256(said.encode()).hexdigest()[:12]
-
-
-def _checkpoint(trainer: OfflineRL, task: Task, curve: list[dict[str, float]]) -> None:
-    """Saves RLlib's state beside the last one, then takes its place: one is always whole."""
-    if task.checkpoints is None:
-        return
-    folder = Path(task.checkpoints).absolute() / _run_identity(task)
-    fresh = folder / f"{len(curve):06d}.part"
-    shutil.rmtree(fresh, ignore_errors=True)
-    trainer.save_to_path(str(fresh))
-    (fresh / "curve.json").write_text(json.dumps(curve))
-    fresh.rename(folder / f"{len(curve):06d}")
-    for old in sorted(folder.iterdir())[:-1]:
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _resume(trainer: OfflineRL, task: Task) -> list[dict[str, float]]:
-    """Restores the last whole checkpoint of this run, if there is one; returns its curve."""
-    if task.checkpoints is None:
-        return []
-    folder = Path(task.checkpoints).absolute() / _run_identity(task)
-    whole = [path for path in folder.glob("*") if path.suffix != ".part"]
-    if not whole:
-        return []
-    last = max(whole)
-    trainer.restore_from_path(str(last))
-    curve: list[dict[str, float]] = json.loads((last / "curve.json").read_text())
-    return curve

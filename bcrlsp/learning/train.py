@@ -1,15 +1,25 @@
 """Trains a policy from transitions: validation, then the algorithm."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ValidationError
 
+from bcrlsp.arrays import MOST_LEVELS
 from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.learning.algorithms import ALGORITHMS, Algorithm
+from bcrlsp.learning.checkpoints import Checkpoints
 from bcrlsp.learning.settings import Settings
-from bcrlsp.learning.task import Progress, Task, TrainedPolicy, no_progress
+from bcrlsp.learning.task import (
+    Keep,
+    Progress,
+    Task,
+    TrainedPolicy,
+    keeps_nothing,
+    no_progress,
+)
 from bcrlsp.learning.transitions import Transitions, check_values
 from bcrlsp.policies import HEADS
 
@@ -24,37 +34,45 @@ def train(
     seed: int = 0,
     progress: Progress = no_progress,
     checkpoints: str | None = None,
+    keep: Keep = keeps_nothing,
 ) -> TrainedPolicy:
     """A policy learned from `transitions`, not yet saved (see `bcrlsp.policies.save_policy`).
 
     feature_names: (d,) names of the states' columns. feature_set: hash of their declaration.
     amounts: (a,) face values of the levels, the first 0.
-    seed: of the split, the weights and the batches: the same seed and data, the same policy.
+    seed: of the split, the weights and the batches: the same seed and data, the same policy. From 0
+        to 2^32 - 1.
     progress: called with each point of the learning curve.
-    checkpoints: folder of resumable state; an interrupted run with the same arguments goes on.
+    checkpoints: folder of resumable state; an interrupted run with the same arguments goes on, and
+        comes to the same policy. A run that has ended leaves nothing there.
+    keep: called with the result before the checkpoints go: it saves the policy, so that a kill in
+        between costs nothing.
     Raises ConfigError for settings, DataError for transitions that do not fit.
     """
     algorithm, options, faces = checked(settings, amounts)
+    _check_names(feature_names, feature_set)
     transitions.check(len(faces), feature_names)
-    check_values(transitions.states, transitions.levels, feature_names)
+    check_values(transitions.states, feature_names)
     if transitions.feature_set and transitions.feature_set != feature_set:
         raise DataError(
             f"trajectories of the feature set {transitions.feature_set} for training on "
             f"{feature_set}; rebuild the trajectories with the features as they are declared now"
         )
-    return algorithm.train(
-        Task(
-            transitions=transitions,
-            settings=settings,
-            options=options,
-            feature_names=tuple(feature_names),
-            feature_set=feature_set,
-            amounts=faces,
-            seed=seed,
-            progress=progress,
-            checkpoints=checkpoints,
-        )
+    task = Task(
+        transitions=transitions,
+        settings=settings,
+        options=options,
+        feature_names=tuple(feature_names),
+        feature_set=feature_set,
+        amounts=faces,
+        seed=_checked_seed(seed),
+        progress=progress,
+        checkpoints=checkpoints,
     )
+    trained = algorithm.train(task)
+    keep(trained)
+    Checkpoints(checkpoints, task.identity).remove()
+    return trained
 
 
 def checked(
@@ -70,9 +88,7 @@ def checked(
         options = algorithm.options.model_validate(settings.options)
     except ValidationError as error:
         raise ConfigError(_first_line(error, settings.algorithm, algorithm.options)) from None
-    faces = tuple(float(amount) for amount in np.asarray(amounts, float))
-    if len(faces) < 2 or faces[0] != 0 or not np.isfinite(faces).all() or min(faces) < 0:
-        raise ConfigError(f"amounts {faces}; allowed: at least two, the first 0, none negative")
+    faces = _faces(amounts)
     if settings.price and settings.largest_price:
         raise ConfigError(
             f"price {settings.price} and largest_price {settings.largest_price}; allowed: one of "
@@ -84,6 +100,39 @@ def checked(
             "multiple of the learners"
         )
     return algorithm, options, faces
+
+
+def _faces(amounts: ArrayLike) -> tuple[float, ...]:
+    """Amounts as floats, or ConfigError."""
+    try:
+        faces = tuple(float(amount) for amount in np.asarray(amounts, float))
+        rising = all(low < high for low, high in itertools.pairwise(faces))
+        good = 2 <= len(faces) <= MOST_LEVELS and faces[0] == 0 and rising and faces[-1] < np.inf
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ConfigError(
+            f"amounts {amounts!r}; allowed: from 2 to {MOST_LEVELS} numbers, the first 0, each "
+            "above the one before"
+        )
+    return faces
+
+
+def _check_names(names: Sequence[str], feature_set: str) -> None:
+    """ConfigError for names that no policy can be saved with."""
+    if not isinstance(feature_set, str) or not feature_set:
+        raise ConfigError(f"feature_set {feature_set!r}; allowed: the hash of a feature set")
+    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+        raise ConfigError(f"feature_names {names!r}; allowed: a name for each column of a state")
+    twice = {name for name in names if list(names).count(name) > 1}
+    if twice:
+        raise ConfigError(f"feature_names has {min(twice)!r} twice; allowed: each column its own")
+
+
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise ConfigError(f"seed {seed!r}; allowed: a whole number from 0 to 2^32 - 1")
+    return int(seed)
 
 
 def _first_line(error: ValidationError, algorithm: str, options: type) -> str:

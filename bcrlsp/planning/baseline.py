@@ -8,6 +8,7 @@ the response model does, that model's structure misses something that the featur
 import numpy as np
 import torch
 
+from bcrlsp.learning.statistics import state_scaling
 from bcrlsp.learning.task import Task
 from bcrlsp.planning.histories import Histories
 from bcrlsp.planning.response import Floats
@@ -25,12 +26,10 @@ def feature_scores(task: Task, train: Histories, holdout: Histories) -> Floats:
     rng = np.random.default_rng([task.seed, 2])
     few = np.sort(rng.permutation(len(train.rows))[:_ROWS])
     levels = len(task.amounts)
-    mean = task.transitions.states[train.rows[few]].mean(axis=0)
-    std = task.transitions.states[train.rows[few]].std(axis=0)
-    std[std < 1e-6] = 1.0
+    scaling = state_scaling(task.transitions.states[train.rows[few]])
 
     def inputs(part: Histories, picked: np.ndarray) -> torch.Tensor:
-        states = (task.transitions.states[part.rows[picked]] - mean) / std
+        states = scaling.apply(task.transitions.states[part.rows[picked]])
         return torch.from_numpy(
             np.concatenate([states, np.eye(levels, dtype=np.float32)[part.levels[picked]]], axis=1)
         )
@@ -38,7 +37,7 @@ def feature_scores(task: Task, train: Histories, holdout: Histories) -> Floats:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(task.seed)
         network = torch.nn.Sequential(
-            torch.nn.Linear(len(mean) + levels, _WIDTH),
+            torch.nn.Linear(task.transitions.states.shape[1] + levels, _WIDTH),
             torch.nn.ReLU(),
             torch.nn.Linear(_WIDTH, _WIDTH),
             torch.nn.ReLU(),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bcrlsp.learning.network import TorchNetwork
+from bcrlsp.learning.statistics import StateScaling
 from bcrlsp.planning.lessons import Lessons
 from bcrlsp.policies import NetworkSpec
 from bcrlsp.policies.policy import COST, VALUE
@@ -30,6 +31,7 @@ def distil(
     taught: Lessons,
     looked_at: NDArray[np.bool_],
     *,
+    scaling: StateScaling,
     cost_unit: float,
     epochs: int,
     learning_rate: float,
@@ -38,17 +40,16 @@ def distil(
 ) -> tuple[dict[str, NDArray[np.float32]], list[dict[str, float]]]:
     """The network's weights, by the names of `spec.shapes()`, and the learning curve.
 
-    taught: the lessons. looked_at: bool (d,), columns that the network may see.
+    taught: the lessons. scaling: of their states; its bounds are those of the spec.
+    looked_at: bool (d,), columns that the network may see.
     The curve's points, one an epoch: `fit_…`, the share of variance that the network explains on
     lessons that were held out: of differences between levels, of means, and of costs.
     """
     rng = np.random.default_rng(seed)
     order = torch.from_numpy(rng.permutation(len(taught.states)))
-    mean, std = taught.states.mean(axis=0), taught.states.std(axis=0)
-    std[std < 1e-6] = 1.0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = TorchNetwork(spec, mean, std)
+        network = TorchNetwork(spec, scaling.mean, scaling.std)
     blind = torch.from_numpy(~looked_at)
     units = _Units.of(taught, cost_unit)
     states = torch.from_numpy(taught.states)[order]

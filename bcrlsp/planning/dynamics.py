@@ -71,11 +71,13 @@ def price_of(
 
     if spend_at(0.0) <= budget:
         return 0.0
+    # In returns for the dearest level's face value: the unit of money is the user's own.
+    unit = 1 / max(response.structure.amounts)
     # A price above 1 / (1 - gamma) returns a unit of money is too dear for any level above 0.
-    low, high = 0.0, 1.0
+    low, high = 0.0, unit
     while spend_at(high) > budget:
         low, high = high, 4 * high
-        if high > 1e6:
+        if high > 1e6 * unit:
             return low
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2

@@ -74,8 +74,10 @@ def panel(histories: Histories, periods: int) -> Panel:
     )
 
 
-def histories_of(transitions: Transitions, feature_names: Sequence[str]) -> Histories:
-    """The histories of all users that have a usable row.
+def histories_of(
+    transitions: Transitions, feature_names: Sequence[str], cost_limit: float = np.inf
+) -> Histories:
+    """The histories of all users that have a usable row; a cost beyond the limit counts as that.
 
     A row is used when its outcome is known, as everywhere in training (`Transitions.usable`).
     Raises DataError where rewards are not 0 or 1, or are not the activity of the row's own period:
@@ -96,7 +98,7 @@ def histories_of(transitions: Transitions, feature_names: Sequence[str]) -> Hist
         np.concatenate([[0], np.cumsum(lengths[lengths > 0])]).astype(np.int64),
         transitions.levels[rows],
         rewards[rows].astype(np.int8),
-        transitions.costs[rows],
+        np.minimum(transitions.costs[rows], np.float32(cost_limit)),
         rows,
     )
 

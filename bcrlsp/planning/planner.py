@@ -10,7 +10,6 @@
    saved, scored and evaluated like any other.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +18,9 @@ import numpy as np
 import torch
 
 from bcrlsp.errors import DataError
+from bcrlsp.learning.identity import policy_id
+from bcrlsp.learning.scales import units_of
+from bcrlsp.learning.statistics import state_scaling
 from bcrlsp.learning.task import Task, TrainedPolicy
 from bcrlsp.planning.baseline import feature_scores
 from bcrlsp.planning.distil import distil
@@ -35,7 +37,7 @@ from bcrlsp.planning.selection import Tried, search
 from bcrlsp.planning.settings import Settings
 from bcrlsp.planning.spending import spending_of
 from bcrlsp.planning.uncertainty import covariance, draws
-from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy, weights_digest
+from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy
 from bcrlsp.policies.policy import COST, VALUE
 
 Say = Callable[[dict[str, float]], None]
@@ -67,7 +69,9 @@ class Plan:
 def plan(task: Task, options: Settings) -> TrainedPolicy:
     """Trains a policy; see the module. Raises DataError where the log is not of the kind."""
     feature_set = feature_set_of(task.feature_set, task.amounts)
-    histories = histories_of(task.transitions, task.feature_names)
+    rows = np.flatnonzero(task.transitions.usable)
+    units = units_of(task.transitions, rows, task.amounts)
+    histories = histories_of(task.transitions, task.feature_names, units.cost_limit)
     if histories.users < _FEWEST_USERS:
         raise DataError(
             f"the log has {histories.users} users with a known outcome; the planner needs at least "
@@ -103,29 +107,30 @@ def plan(task: Task, options: Settings) -> TrainedPolicy:
         masks=made.masks,
         seed=task.seed,
     )
+    scaling = state_scaling(taught.states)
     spec = NetworkSpec(
         inputs=feature_set.width,
+        clip=scaling.clip,
         hidden=task.settings.hidden,
         heads=(
             HeadSpec(name=VALUE, kind="dueling", amounts=task.amounts),
             HeadSpec(name=COST, amounts=task.amounts),
         ),
     )
-    cost_unit = max(1e-6, max(task.amounts))
+    cost_unit = max(task.amounts)
     weights, learned = distil(
         spec,
         taught,
         told(feature_set),
+        scaling=scaling,
         cost_unit=cost_unit,
         epochs=options.epochs,
         learning_rate=options.learning_rate,
         seed=task.seed,
         progress=say,
     )
-    said = f"{task.settings.model_dump_json()}{task.feature_set}{task.amounts}"
-    digest = hashlib.sha256((said + weights_digest(weights)).encode()).hexdigest()[:12]
     manifest = Manifest(
-        policy_id=f"{task.settings.algorithm}-{digest}",
+        policy_id=policy_id(task, weights),
         algorithm=task.settings.algorithm,
         amounts=task.amounts,
         feature_names=task.feature_names,
@@ -138,7 +143,9 @@ def plan(task: Task, options: Settings) -> TrainedPolicy:
     metrics = made.metrics | {
         name: value for name, value in learned[-1].items() if name.startswith("fit_")
     }
-    return TrainedPolicy(Policy(manifest, Network(spec, weights)), curve, metrics)
+    metrics |= scaling.metrics()
+    notes = (*scaling.notes(task.feature_names), *units.notes(task.transitions, rows))
+    return TrainedPolicy(Policy(manifest, Network(spec, weights)), curve, metrics, notes)
 
 
 def make_plan(

@@ -32,7 +32,7 @@ class PolicyModel(PythonModel):  # type: ignore[misc]
 
         Columns value_0.. (expected discounted active periods) and cost_0.. (money), one a level.
         """
-        states = model_input[list(self._policy.feature_names)].to_numpy(np.float32)
+        states = model_input[list(self._policy.feature_names)].to_numpy()
         values, costs = self._policy.evaluate(states)
         levels = range(self._policy.levels)
         return pd.DataFrame(

@@ -1,7 +1,8 @@
 """The network of a policy, described by numbers, and its forward pass in NumPy.
 
-A multilayer perceptron with ReLU: standardised states (n, d) -> hidden layers -> raw outputs, of
-which each head reads its own columns. Training builds the same network from the same description.
+A multilayer perceptron with ReLU: clipped and standardised states (n, d) -> hidden layers -> raw
+outputs, of which each head reads its own columns. Training builds the same network from the same
+description.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,19 @@ FloatArray = NDArray[np.float32]
 
 # Rows of one forward pass: its activations stay in the processor's cache.
 _ROWS = 16_384
+
+WIDEST = 1e38
+"""Bounds of an input are never wider: the difference of two such numbers is still float32."""
+
+
+_FAR = 1e4
+
+
+def far_bounds(mean: FloatArray, std: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Low and high, float32 (d,), of inputs without narrower ones: 10,000 deviations away."""
+    reach = _FAR * std.astype(np.float64)
+    low, high = (np.clip(mean + sign * reach, -WIDEST, WIDEST) for sign in (-1, 1))
+    return low.astype(np.float32), high.astype(np.float32)
 
 
 class HeadSpec(BaseModel):
@@ -73,6 +87,11 @@ class NetworkSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     inputs: int = Field(ge=1, description="width of a state")
+    clip: tuple[tuple[float, float], ...] | None = Field(
+        None,
+        description="lowest and highest number of each input, beyond which it is read as the "
+        "nearer one; null: 10,000 standard deviations from the mean",
+    )
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         description="widths of the hidden layers, in order"
     )
@@ -84,6 +103,22 @@ class NetworkSpec(BaseModel):
         if len(set(names)) < len(names):
             raise ValueError(f"two heads of one name: {', '.join(names)}")
         return self
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "NetworkSpec":
+        if self.clip is not None:
+            if len(self.clip) != self.inputs:
+                raise ValueError(f"{len(self.clip)} bounds for {self.inputs} inputs")
+            if not all(-WIDEST <= low <= high <= WIDEST for low, high in self.clip):
+                raise ValueError("a bound of clip is not a number, or low is above high")
+        return self
+
+    def bounds(self, mean: FloatArray, std: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Lowest and highest number of each input, float32 (d,); mean, std: of the weights."""
+        if self.clip is None:
+            return far_bounds(mean, std)
+        low, high = np.array(self.clip, np.float32).reshape(-1, 2).T
+        return np.ascontiguousarray(low), np.ascontiguousarray(high)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -123,6 +158,7 @@ class Network:
     def __init__(self, spec: NetworkSpec, weights: Mapping[str, FloatArray]) -> None:
         self.spec = spec
         self.weights = {name: np.asarray(weights[name], np.float32) for name in spec.shapes()}
+        self._bounds = spec.bounds(self.weights["mean"], self.weights["std"])
         self._layers = [
             (self.weights[f"layers.{i}.weight"].T, self.weights[f"layers.{i}.bias"])
             for i in range(len(spec.widths) - 1)
@@ -145,7 +181,9 @@ class Network:
         return found
 
     def _raw(self, states: FloatArray) -> FloatArray:
-        hidden: FloatArray = (states - self.weights["mean"]) / self.weights["std"]
+        hidden: FloatArray = np.clip(states, *self._bounds)
+        hidden -= self.weights["mean"]
+        hidden /= self.weights["std"]
         for matrix, bias in self._layers[:-1]:
             hidden = hidden @ matrix
             hidden += bias

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bcrlsp.arrays import as_flags, as_states
 from bcrlsp.errors import DataError
 from bcrlsp.policies.chances import both, softmax, uniform
 from bcrlsp.policies.network import FloatArray, Network, NetworkSpec
@@ -47,6 +48,9 @@ class Manifest(BaseModel):
         "the q head is net of",
     )
     cost_unit: float = Field(1.0, gt=0, description="money that one unit of the cost head is")
+    reward_scale: float = Field(
+        1.0, gt=0, description="rewards that one unit of the q head (and the v head) is"
+    )
     support: float = Field(
         0.0,
         ge=0,
@@ -139,11 +143,14 @@ class Policy:
         return self.manifest.largest_price
 
     def q_values(self, states: FloatArray, price: float = 0.0) -> NDArray[np.float64]:
-        """Expected discounted reward (active periods) of each level sent now: array (n, a).
+        """Expected discounted reward of each level sent now, in the log's unit (active periods, or
+        money): array (n, a).
 
         states: array (n, d) float32, columns as in `feature_names`. Cost is not taken off, also
         where training was net of a price: then price x expected cost is added back.
         price: of money in later periods, where the policy has learned every price; else unused.
+        A number beyond what training usually saw of a feature is read as the nearest that it did
+        (`NetworkSpec.clip`).
         Raises DataError for states of another width, or that hold NaN or infinity.
         """
         return self.evaluate(states, price)[0]
@@ -165,7 +172,7 @@ class Policy:
         net_of = min(price, self.largest_price) if self.largest_price else self.manifest.price
         costs = np.maximum(cost.astype(np.float64) * self.manifest.cost_unit, 0.0)
         costs[:, self.amounts == 0] = 0.0
-        values = value.astype(np.float64) + net_of * costs
+        values = value.astype(np.float64) * self.manifest.reward_scale + net_of * costs
         self._finite(values + costs)
         return values, costs
 
@@ -232,11 +239,11 @@ class Policy:
         allowed: bool (n, a), levels that a user may get; only supported ones are chosen besides.
         Raises DataError where a row allows nothing, or the arguments are out of range.
         """
-        if temperature <= 0:
+        if not 0 < temperature < np.inf:
             raise DataError(f"temperature {temperature}; allowed: above 0")
         may = self.supported(states)
         if allowed is not None:
-            may = both(may, np.asarray(allowed, bool))
+            may = both(may, as_flags(allowed, "allowed"))
         if rule == "behaviour":
             chances = np.where(may, self.behaviour(states), 0.0)
             total = chances.sum(axis=1, keepdims=True)
@@ -254,6 +261,8 @@ class Policy:
 
         A price above the largest is taken as the largest: further out nothing was learned.
         """
+        if not 0 <= price < np.inf:
+            raise DataError(f"price {price}; allowed: 0 or more, a number")
         states = self._checked(states)
         if not self.largest_price:
             return states
@@ -271,7 +280,7 @@ class Policy:
             )
 
     def _checked(self, states: FloatArray) -> FloatArray:
-        states = np.asarray(states, np.float32)
+        states = as_states(states)
         if states.ndim != 2 or states.shape[1] != len(self.feature_names):
             raise DataError(
                 f"states of shape {states.shape} for policy {self.policy_id}; allowed: "

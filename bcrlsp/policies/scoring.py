@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, BooleanType, DoubleType, StructField, StructType
 
+from bcrlsp.arrays import as_states
 from bcrlsp.errors import DataError
 from bcrlsp.policies.policy import Policy
 from bcrlsp.policies.store import absolute_uri, load_policy
@@ -141,7 +142,7 @@ def _matrix(batch: pa.RecordBatch, policy: Policy) -> NDArray[Any]:
             f"policy {policy.policy_id} takes {width}"
         )
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat, np.float32).reshape(-1, width)
+    return as_states(flat).reshape(-1, width)
 
 
 def _allowed(column: pa.Array, levels: int) -> NDArray[Any]:

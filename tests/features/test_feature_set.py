@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bcrlsp.errors import DataError
+from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.features import MEMORY, Feature, FeatureSet, Records, default_feature_set, record_of
 from bcrlsp.features.feature_set import _CHUNK
 from bcrlsp.periods import Calendar, Settings
@@ -206,3 +206,36 @@ def test_a_foreign_carry_is_refused_in_one_line():
     with pytest.raises(DataError, match="feature set") as caught:
         FEATURES.unpack([b"123"])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("known", "events", "level", "message"),
+    [
+        ([True], [1], [1.7], r"level is 1\.7 in row 0; allowed: whole numbers"),
+        ([True], [1], [np.nan], "level is nan"),
+        ([True], [1], [-1], "level is -1 in row 0; allowed: 0 or more"),
+        ([True], [1], [True], "level is an array of bool"),
+        ([True], [0.5], [1], r"events is 0\.5"),
+        ([True], [-2], [1], "events is -2"),
+        ([2], [1], [1], "known is 2"),
+        ([True], [1, 1], [1], "records of different shapes"),
+        ([True], [1], [4], "level 4 in a record and amounts has 4 levels; allowed: 0 to 3"),
+        ([True], [1], [300], "level 300 in a record"),
+    ],
+)
+def test_records_that_are_none_are_refused(known, events, level, message: str) -> None:
+    features = FEATURES
+    with pytest.raises(DataError, match=message):
+        features.update(features.init(1), Records(*map(np.array, (known, events, level))))
+
+
+def test_records_of_other_types_are_the_same_and_amounts_rise() -> None:
+    plain = Records(np.ones(2, bool), np.array([3, 0]), np.array([2, 1]))
+    plain, other = (
+        FEATURES.update(FEATURES.init(2), each)
+        for each in (plain, Records(np.ones(2), [3.0, 0.0], [2.0, 1.0]))
+    )
+    np.testing.assert_array_equal(plain, other)
+    for amounts in ((1.0, 2.0), (0.0, 2.0, 1.0), (0.0, float("nan")), (0.0, float("inf")), ()):
+        with pytest.raises(ConfigError, match="each above the one before"):
+            default_feature_set(amounts, CALENDAR)

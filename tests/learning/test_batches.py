@@ -92,8 +92,8 @@ def test_users_are_kept_whole_and_apart(share: float, seed: int) -> None:
     assert len(parts.train) + len(parts.holdout) == LOG.usable.sum()
     assert len(set(user_of[parts.holdout])) == min(round(share * 40), 39)
     training = LOG.states[~np.isin(user_of, user_of[parts.holdout])]
-    np.testing.assert_allclose(parts.mean, training.mean(axis=0), atol=1e-6)
-    np.testing.assert_allclose(parts.std, np.where(training.std(axis=0) == 0, 1,
+    np.testing.assert_allclose(parts.scaling.mean, training.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(parts.scaling.std, np.where(training.std(axis=0) == 0, 1,
                                                    training.std(axis=0)), atol=1e-6)  # fmt: skip
 
 
@@ -101,4 +101,4 @@ def test_a_constant_column_is_not_divided_by_its_rounding() -> None:
     states = np.random.default_rng(0).normal(size=(280, 2)).astype("f4")
     states[:, 1] = 123_456.789
     held = Transitions(**{**LOG.__dict__, "states": states})
-    assert split(held, 0.0, 0).std[1] == 1
+    assert split(held, 0.0, 0).scaling.std[1] == 1

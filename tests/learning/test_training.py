@@ -1,8 +1,5 @@
 """Training runs: resumed, stopped early, shared by learners, and mistakes that are told."""
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -35,46 +32,6 @@ def test_the_torch_network_and_the_numpy_one_agree(kind: str) -> None:
     with torch.no_grad():
         expected = built(torch.from_numpy(states))["q"].mean(1).numpy()
     np.testing.assert_allclose(Network(spec, weights).heads(states, ("q",))[0], expected, atol=1e-5)
-
-
-class Killed(Exception):
-    """Stands for a driver that dies."""
-
-
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    whole = train(LOG, settings(), **GIVEN)
-
-    def kill(point: dict) -> None:
-        if point["update"] == 40:
-            raise Killed
-
-    place = str(tmp_path / "ck")
-    with pytest.raises(Killed):
-        train(LOG, settings(), progress=kill, checkpoints=place, **GIVEN)
-    seen: list[float] = []
-    resumed = train(
-        LOG, settings(), progress=lambda p: seen.append(p["update"]), checkpoints=place, **GIVEN
-    )
-    assert seen == [40, 60]  # the iteration that was killed before its checkpoint, and the last
-    assert resumed.policy.policy_id == whole.policy.policy_id
-    assert resumed.curve == whole.curve
-    again = train(LOG, settings(), progress=seen.append, checkpoints=place, **GIVEN)
-    assert again.policy.policy_id == whole.policy.policy_id
-    assert len(seen) == 2
-
-
-def test_a_checkpoint_of_another_run_or_half_written_is_not_used(tmp_path: Path) -> None:
-    place = tmp_path / "ck"
-    train(LOG, settings(), checkpoints=str(place), **GIVEN)
-    other = train(LOG, settings(gamma=0.5), checkpoints=str(place), **GIVEN)
-    assert other.policy.policy_id == train(LOG, settings(gamma=0.5), **GIVEN).policy.policy_id
-    (run,) = [path for path in place.iterdir() if len(list(path.iterdir())) and path.stat()][:1]
-    (last,) = run.iterdir()
-    shutil.move(last, last.with_suffix(".part"))
-    seen: list[dict] = []
-    train(LOG, settings(), progress=seen.append, checkpoints=str(place), **GIVEN)
-    train(LOG, settings(gamma=0.5), progress=seen.append, checkpoints=str(place), **GIVEN)
-    assert len(seen) == 3  # the run whose checkpoint was half written starts again
 
 
 def test_patience_keeps_the_best_weights_of_the_curve() -> None:
@@ -121,11 +78,38 @@ def test_a_price_is_taken_off_in_training_and_added_back_in_the_values() -> None
         ),
         ({"options": {"alpha": -1}}, r"options\.alpha = -1 of the algorithm cql"),
         ({"learners": 3}, "batch_size 256 for 3 learners"),
+        ({"price": 1, "largest_price": 1}, "allowed: one of them"),
     ],
 )
 def test_settings_that_are_wrong_are_one_clear_line(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         train(LOG, settings(**changes), **GIVEN)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"amounts": (1.0, 2.0, 3.0)}, "the first 0, each above the one before"),
+        ({"amounts": (0.0, 2.0, 1.0)}, "each above the one before"),
+        ({"amounts": (0.0, 1.0, 1.0)}, "each above the one before"),
+        ({"amounts": (0.0, -1.0, 2.0)}, "each above the one before"),
+        ({"amounts": (0.0, float("nan"), 2.0)}, "each above the one before"),
+        ({"amounts": (0.0, 1.0, float("inf"))}, "each above the one before"),
+        ({"amounts": (0.0,)}, "from 2 to 128 numbers"),
+        ({"amounts": 3.0}, "from 2 to 128 numbers"),
+        ({"amounts": ((0.0, 1.0, 2.0),)}, "from 2 to 128 numbers"),
+        ({"amounts": ("0", "one")}, "from 2 to 128 numbers"),
+        ({"amounts": tuple(range(129))}, "from 2 to 128 numbers"),
+        ({"seed": -1}, r"seed -1; allowed: a whole number from 0 to 2\^32 - 1"),
+        ({"seed": 1.5}, r"seed 1\.5"),
+        ({"seed": True}, "seed True"),
+        ({"seed": 2**32}, "seed 4294967296"),
+    ],
+)
+def test_arguments_that_are_wrong_are_one_clear_line(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        train(LOG, settings(), **GIVEN | changes)
     assert "\n" not in str(caught.value)
 
 
@@ -144,6 +128,5 @@ def test_transitions_that_do_not_fit_are_one_clear_line(changes: dict, message: 
 
 
 def test_a_loss_that_explodes_is_told_with_what_to_do() -> None:
-    huge = type(LOG)(**LOG.__dict__ | {"rewards": LOG.rewards * np.float32(1e30)})
     with pytest.raises(DataError, match=r"the loss became .* lower learning_rate"):
-        train(huge, settings(), **GIVEN)
+        train(LOG, settings(learning_rate=1e30), **GIVEN)

@@ -1,11 +1,12 @@
 """RLlib's configuration and algorithm for offline learning from transitions in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import ray
+from numpy.typing import NDArray
 from pydantic import BaseModel
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -56,8 +57,8 @@ class OfflineConfig(AlgorithmConfig):  # type: ignore[misc]
         self.rl_module(
             model_config={
                 "spec": spec.model_dump(mode="json"),
-                "mean": split.mean.tolist(),
-                "std": split.std.tolist(),
+                "mean": split.scaling.mean.tolist(),
+                "std": split.scaling.std.tolist(),
                 "views": sorted(algorithm.views | (_AHEAD if settings.discounted_cost else set())),
             }
         )
@@ -86,6 +87,7 @@ class OfflineRL(Algorithm):  # type: ignore[misc]
     config: Any
     metrics: Any
     learner_group: LearnerGroup
+    _updates = 0
 
     @classmethod
     def get_default_config(cls) -> OfflineConfig:
@@ -100,20 +102,20 @@ class OfflineRL(Algorithm):  # type: ignore[misc]
     def training_step(self) -> None:
         """Many updates in the learners; their metrics go through RLlib's logger."""
         settings = self.config.settings
-        done = self.iteration * settings.iteration
-        count = min(settings.iteration, settings.updates - done)
+        count = min(settings.iteration, settings.updates - self._updates)
         results = self._all(lambda learner: learner.update_many(count))
+        self._updates += count
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
 
-    def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
-        """RLlib's own, without its synchronisation of env runners, of which there are none."""
-        super(Algorithm, self).restore_from_path(path, *args, **kwargs)
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The state of the learners, who all have the same: see `OfflineLearner.arrays`."""
+        arrays: dict[str, NDArray[np.float32]] = self._all(lambda learner: learner.arrays())[0]
+        return arrays
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """RLlib's own, without its synchronisation of env runners, of which there are none."""
-        if "learner_group" in state:
-            self.learner_group.set_state(state["learner_group"])
-        super().set_state({key: held for key, held in state.items() if key != "learner_group"})
+    def restore_arrays(self, arrays: Mapping[str, NDArray[np.float32]], updates: int) -> None:
+        """Every learner goes on from these, as they were after so many updates."""
+        self._all(lambda learner: learner.restore(arrays, updates))
+        self._updates = updates
 
     def _all(self, call: Callable[..., Any]) -> list[Any]:
         """`call(learner)` for every learner; an error of any of them is raised here."""

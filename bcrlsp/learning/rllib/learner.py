@@ -7,11 +7,12 @@ here the transitions are handed over once and a batch costs two gathers.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import ray
 import torch
+from numpy.typing import NDArray
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
@@ -20,8 +21,11 @@ from torch import Tensor
 from bcrlsp.learning.batches import Batch, Sampler, Split
 from bcrlsp.learning.q_algorithm import Loss, Views
 from bcrlsp.learning.rllib.module import VIEWS
+from bcrlsp.learning.scales import Units
 from bcrlsp.learning.spending import cost_errors
 from bcrlsp.learning.transitions import Transitions
+
+T = TypeVar("T")
 
 # Held-out transitions that errors are measured on, at most.
 _HOLDOUT_ROWS = 20_000
@@ -34,7 +38,7 @@ class Held:
 
     transitions: Transitions
     split: Split
-    cost_unit: float
+    units: Units
 
 
 class OfflineLearner(TorchLearner):  # type: ignore[misc]
@@ -79,7 +83,7 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
                 n_step=settings.n_step,
                 price=settings.price,
                 largest_price=settings.largest_price,
-                cost_unit=held.cost_unit,
+                units=held.units,
                 part=self._learner_index,
                 parts=max(1, self.config.num_learners),
             )
@@ -95,8 +99,7 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
     def update_many(self, count: int) -> Any:
         """`count` updates; returns the reduced metrics, means over them.
 
-        The number of updates made so far is the sequence number of the weights, so that it is
-        saved and restored with them.
+        The number of updates made so far is the sequence number of the weights.
         """
         if self._sampler is None:
             raise RuntimeError("hold() gives the learner its transitions before the first update")
@@ -117,6 +120,38 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
                 self._log(f"holdout_{name}", error)
         self.after_gradient_based_update(timesteps={})
         return self.metrics.reduce()
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """What an interrupted run needs to go on, beside the number of updates.
+
+        network.NAME, target.NAME: of the module. optimizer.NAME.KEY: of the network's parameters,
+        once there has been an update.
+        """
+        module = self._unwrapped()
+        held = {
+            f"{part}.{name}": tensor
+            for part, network in (("network", module.network), ("target", module.target))
+            for name, tensor in network.state_dict().items()
+        }
+        optimizer = self.get_optimizer(DEFAULT_MODULE_ID)
+        for name, parameter in module.network.named_parameters():
+            moments = optimizer.state.get(parameter, {})
+            held |= {f"optimizer.{name}.{key}": moments[key] for key in moments}
+        return {name: np.array(tensor.cpu().numpy()) for name, tensor in held.items()}
+
+    def restore(self, arrays: Mapping[str, NDArray[np.float32]], updates: int) -> None:
+        """Goes on from `arrays` as they were after so many updates."""
+        module = self._unwrapped()
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+        for part, network in (("network", module.network), ("target", module.target)):
+            network.load_state_dict(below(f"{part}.", tensors))
+        optimizer = self.get_optimizer(DEFAULT_MODULE_ID)
+        for name, parameter in module.network.named_parameters():
+            moments = below(f"optimizer.{name}.", tensors)
+            optimizer.state[parameter] = {
+                key: tensor.to(parameter.device) for key, tensor in moments.items()
+            }
+        self._weights_seq_no = updates
 
     def compute_loss_for_module(
         self, *, module_id: str, config: Any, batch: Mapping[str, Any], fwd_out: Mapping[str, Any]
@@ -172,6 +207,11 @@ class OfflineLearner(TorchLearner):  # type: ignore[misc]
 
     def _unwrapped(self) -> Any:
         return self.module[DEFAULT_MODULE_ID].unwrapped()
+
+
+def below(start: str, named: Mapping[str, T]) -> dict[str, T]:
+    """The entries whose names start so, by the rest of their names."""
+    return {name.removeprefix(start): x for name, x in named.items() if name.startswith(start)}
 
 
 def _named(loss: Loss) -> dict[str, Tensor]:
