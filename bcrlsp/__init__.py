@@ -9,6 +9,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+# Where each name is defined: a package, and after the colon its name there if that is another one.
 _HOME = {
     "Allocation": "bcrlsp.allocation",
     "Budget": "bcrlsp.allocation",
@@ -28,6 +29,8 @@ _HOME = {
     "FeatureSet": "bcrlsp.features",
     "Records": "bcrlsp.features",
     "default_feature_set": "bcrlsp.features",
+    "TrainedPolicy": "bcrlsp.learning",
+    "TrainingSettings": "bcrlsp.learning:Settings",
     "Transitions": "bcrlsp.learning",
     "train": "bcrlsp.learning",
     "Calendar": "bcrlsp.periods",
@@ -42,11 +45,11 @@ __all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
+    if name not in _HOME:
         raise AttributeError(f"module 'bcrlsp' has no attribute {name!r}")
+    package, _, there = _HOME[name].partition(":")
     try:
-        value = getattr(importlib.import_module(home), name)
+        value = getattr(importlib.import_module(package), there or name)
     except ModuleNotFoundError as error:
         from bcrlsp.extras import missing_dependency
 

@@ -10,15 +10,17 @@ than a day the start itself (column `period_start`) tells them apart.
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pyspark.sql import Column
-from pyspark.sql import functions as F
 
 from bcrlsp.errors import UserError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
 
 _LENGTH = re.compile(r"^(\d+)(h|d|w)$")
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
@@ -227,8 +229,10 @@ class Calendar:
             raise UserError(f"--from {first} is not before --to {last}: no period lies between")
         return window
 
-    def index_of(self, instant: Column) -> Column:
+    def index_of(self, instant: "Column") -> "Column":
         """Spark column: number of the period (bigint) that holds a timestamp column."""
+        from pyspark.sql import functions as F
+
         micros = F.unix_micros(instant)
         if self.zone is None:
             since = micros - F.lit(_micros(self.origin))
@@ -240,8 +244,10 @@ class Calendar:
         late = micros >= F.unix_micros(self.start_of(index + F.lit(1)))
         return index - early.cast("bigint") + late.cast("bigint")
 
-    def start_of(self, index: Column) -> Column:
+    def start_of(self, index: "Column") -> "Column":
         """Spark column: first instant (timestamp) of the period whose number is `index`."""
+        from pyspark.sql import functions as F
+
         if self.zone is None:
             micros = index * F.lit(self.length // _MICROSECOND) + F.lit(_micros(self.origin))
             return F.timestamp_micros(micros)
@@ -250,8 +256,10 @@ class Calendar:
             F.timestamp_micros(day * F.lit(_DAY // _MICROSECOND)), F.lit(self.zone)
         )
 
-    def date_of(self, index: Column) -> Column:
+    def date_of(self, index: "Column") -> "Column":
         """Spark column: name (date) of the period whose number is `index`."""
+        from pyspark.sql import functions as F
+
         if self.zone is not None:
             day = index * F.lit(self.length // _DAY) + F.lit(self._first_number)
         else:

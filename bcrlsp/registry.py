@@ -15,6 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from bcrlsp.errors import ConfigError
+from bcrlsp.extras import missing_dependency
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ class Registry(Generic[T]):
             return
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self._package}.{module.name}")
+            _load_module(f"{self._package}.{module.name}")
         for plugin in sorted(entry_points(group=self.group), key=lambda point: point.name):
             self._load_plugin(plugin)
         self._loaded = True
@@ -80,3 +81,14 @@ class Registry(Generic[T]):
                 f"{self.group}) cannot be loaded: {type(error).__name__}: {error}; mend or "
                 f"uninstall {distribution}"
             ) from error
+
+
+def _load_module(name: str) -> None:
+    """Import a module of ours; one line names the extra where a package is not installed."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = missing_dependency(error)
+        if missing is None:
+            raise
+        raise missing from None

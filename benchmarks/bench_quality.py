@@ -120,7 +120,7 @@ def work(todo: list[dict[str, Any]]) -> None:
 def ours(problem: Problem, logged: dict[str, Any], job: dict[str, Any]) -> Any:
     """The greedy policy (the cloned one for bc), and the discount that it is measured with."""
     from bcrlsp.learning import Settings
-    from bcrlsp.learning.train import train
+    from bcrlsp.learning.training import train
     from bcrlsp.learning.transitions import Transitions
 
     name, rows = job["name"], len(logged["level"])

@@ -20,7 +20,7 @@ def percent(problem: Problem, logging: Array, logged: dict[str, Array], seed: in
     """Trains on a log of whole trajectories and plays. logging: (s, a), policy of the log."""
     from bcrlsp.features import default_feature_set, record_of
     from bcrlsp.learning import Settings
-    from bcrlsp.learning.train import train
+    from bcrlsp.learning.training import train
     from bcrlsp.learning.transitions import Transitions
     from bcrlsp.periods import Calendar
 

@@ -14,7 +14,7 @@ from bcrlsp.errors import DataError
 from bcrlsp.learning import Settings
 from bcrlsp.learning.disk import states_file
 from bcrlsp.learning.task import TrainedPolicy
-from bcrlsp.learning.train import checked, train
+from bcrlsp.learning.training import checked, train
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.learning.tuning import changed, check_search, search
 from bcrlsp.policies import load_policy, policy_digest, save_policy

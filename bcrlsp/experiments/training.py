@@ -108,7 +108,7 @@ class LogPolicyTrainer:
 
     def _train(self, settings: TrainingSettings, path: Path) -> None:
         # torch and Ray load for seconds: only where something is trained.
-        from bcrlsp.learning.train import train
+        from bcrlsp.learning.training import train
 
         rows = self._logs.transitions(self._simulation)
         self._logs.say(f"training {settings.algorithm} on {len(rows):,} rows")

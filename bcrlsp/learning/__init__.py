@@ -1,5 +1,8 @@
 """Offline learning of policies from trajectories, on RLlib."""
 
 from bcrlsp.learning.settings import Settings
+from bcrlsp.learning.task import TrainedPolicy
+from bcrlsp.learning.training import train
+from bcrlsp.learning.transitions import Transitions
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "TrainedPolicy", "Transitions", "train"]

@@ -15,7 +15,7 @@ from bcrlsp.learning.batches import split
 from bcrlsp.learning.improvement import improvement
 from bcrlsp.learning.rllib.cluster import ray_for
 from bcrlsp.learning.settings import Settings
-from bcrlsp.learning.train import checked, train
+from bcrlsp.learning.training import checked, train
 from bcrlsp.learning.transitions import Transitions
 
 _PARALLEL = 2

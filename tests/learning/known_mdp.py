@@ -4,7 +4,7 @@ import numpy as np
 
 from bcrlsp.learning import Settings
 from bcrlsp.learning.task import TrainedPolicy
-from bcrlsp.learning.train import train
+from bcrlsp.learning.training import train
 from bcrlsp.learning.transitions import Transitions
 
 STATES, LEVELS, AMOUNTS = 6, 3, (0.0, 1.0, 2.0)

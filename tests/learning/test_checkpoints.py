@@ -15,7 +15,7 @@ from known_mdp import AMOUNTS, NAMES, SMALL, UNIFORM, KnownMDP
 from bcrlsp.learning import Settings
 from bcrlsp.learning.checkpoints import Checkpoints, Saved
 from bcrlsp.learning.task import TrainedPolicy
-from bcrlsp.learning.train import train
+from bcrlsp.learning.training import train
 
 LOG = KnownMDP(2).log(UNIFORM, users=150, steps=10, seed=1)
 GIVEN = {"feature_names": NAMES, "feature_set": "fs", "amounts": AMOUNTS, "seed": 5}

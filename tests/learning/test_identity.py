@@ -14,7 +14,7 @@ from bcrlsp.learning import identity as module
 from bcrlsp.learning.disk import created, finished
 from bcrlsp.learning.identity import run_identity, transitions_digest
 from bcrlsp.learning.task import Task, no_progress
-from bcrlsp.learning.train import checked, train
+from bcrlsp.learning.training import checked, train
 from bcrlsp.learning.transitions import Transitions
 
 LOG = KnownMDP(2).log(UNIFORM, users=30, steps=6, seed=1, masks=True)

@@ -15,7 +15,7 @@ from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.scales import Units, units_of
 from bcrlsp.learning.statistics import state_scaling
 from bcrlsp.learning.task import TrainedPolicy
-from bcrlsp.learning.train import train
+from bcrlsp.learning.training import train
 from bcrlsp.learning.transitions import Transitions
 
 FREE = [name for name in ALGORITHMS.names() if name != "planner"]

@@ -8,7 +8,7 @@ from known_mdp import AMOUNTS, EVERY_STATE, NAMES, SMALL, UNIFORM, KnownMDP
 from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.learning import Settings
 from bcrlsp.learning.network import TorchNetwork
-from bcrlsp.learning.train import train
+from bcrlsp.learning.training import train
 from bcrlsp.policies import HEADS, HeadSpec, Network, NetworkSpec
 
 LOG = KnownMDP(2).log(UNIFORM, users=150, steps=10, seed=1)

@@ -14,7 +14,7 @@ from bcrlsp.experiments.log import log_transitions
 from bcrlsp.features import default_feature_set, record_of
 from bcrlsp.learning import Settings
 from bcrlsp.learning.task import TrainedPolicy
-from bcrlsp.learning.train import train
+from bcrlsp.learning.training import train
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.market.belief import Belief
 from bcrlsp.market.chain import build_chain
