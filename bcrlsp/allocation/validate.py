@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.allocation import kernels
+from bcrlsp.allocation import input_kernels, kernels
 from bcrlsp.allocation.blocks import threads_for
 from bcrlsp.allocation.fixed import PLACES, SHORT_PLACES, Stats
 from bcrlsp.errors import DataError, UserError
@@ -25,12 +25,12 @@ def equal_where_alike(value: Floats) -> tuple[Floats, NDArray[np.int64]]:
     """
     part, near = _ALIKE[value.dtype.itemsize], np.zeros(len(value), dtype=np.bool_)
     # The larger of two alike values is at most a little above the other.
-    kernels.find_alike(value, value.dtype.type(2.0 * part), threads_for(len(value)), near)
+    input_kernels.find_alike(value, value.dtype.type(2.0 * part), threads_for(len(value)), near)
     rows = np.flatnonzero(near)
     if not len(rows):
         return value, rows
     some = value[rows]
-    kernels.make_equal(some, part)
+    input_kernels.make_equal(some, part)
     value = value.copy()
     value[rows] = some
     return value, rows
@@ -70,7 +70,7 @@ def inspect(
     allowed level.
     """
     tops = np.zeros(groups)
-    told = kernels.inspect_block(value, cost, code, PLACES, SHORT_PLACES, tops)
+    told = input_kernels.inspect_block(value, cost, code, PLACES, SHORT_PLACES, tops)
     problem, row, level, *found = told
     if problem == 1:
         raise DataError(
