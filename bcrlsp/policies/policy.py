@@ -261,8 +261,6 @@ class Policy:
 
         A price above the largest is taken as the largest: further out nothing was learned.
         """
-        if not 0 <= price < np.inf:
-            raise DataError(f"price {price}; allowed: 0 or more, a number")
         states = self._checked(states)
         if not self.largest_price:
             return states
