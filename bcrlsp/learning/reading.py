@@ -5,6 +5,7 @@ rest and puts every row in its place. Memory is the arrays, one batch, and the k
 the largest of the arrays, can be in a file instead (`disk`).
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -124,18 +125,18 @@ def from_batches(
         if not states.size:
             width = held.shape[1]
             states = place((rows, width))
-        check_values(held, feature_names)
+        check_values(held, feature_names, rows=False)
         states[to] = held
-        levels[to] = as_levels(_numbers(batch, "level"))
+        levels[to] = _read(as_levels, _numbers(batch, "level"), "level")
         for name, array in numbers.items():
             array[to] = _numbers(batch, name)
-        terminal[to] = as_flags(_numbers(batch, "terminal"), "terminal")
+        terminal[to] = _read(as_flags, _numbers(batch, "terminal"), "terminal")
         if masked:
             may = _matrix(
                 batch.column("allowed"), "allowed", 0 if allowed is None else allowed.shape[1]
             )
             allowed = np.empty((rows, may.shape[1]), bool) if allowed is None else allowed
-            allowed[to] = as_flags(may, "allowed")
+            allowed[to] = _read(as_flags, may, "allowed")
     del places
     if isinstance(states, disk.StatesOnDisk):
         states = disk.finished(states)
@@ -164,7 +165,7 @@ def _places(
         if batch.column("user_id").null_count:
             raise DataError("a trajectory has no user_id; rebuild the trajectories")
         ids.append(batch.column("user_id"))
-        steps.append(whole(_numbers(batch, "step"), "step").astype(np.int32))
+        steps.append(_read(whole, _numbers(batch, "step"), "step").astype(np.int32))
         if with_feature_set:
             feature_sets |= set(batch.column("feature_set").unique().to_pylist())
     if not sum(map(len, steps)):
@@ -220,8 +221,21 @@ def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
             )
         return small
     if name == "propensity":
-        return as_propensities(numbers)  # nulls are None or NaN by now: both become NaN
+        return _read(
+            as_propensities, numbers, name
+        )  # nulls are None or NaN by now: both become NaN
     return numbers
+
+
+def _read(
+    check: Callable[[NDArray[Any], str], NDArray[Any]], numbers: NDArray[Any], name: str
+) -> NDArray[Any]:
+    """A checked column; of a mistake its row is left out, which is one of the batch."""
+    try:
+        return check(numbers, name)
+    except DataError as error:
+        said = re.sub(r"^(\w+) is (\S+) in row [\d, ]+;", r"\1 \2 was logged;", str(error))
+        raise DataError(f"{said}: mend the rows and rebuild the trajectories") from None
 
 
 def _matrix(column: pa.Array, name: str, width: int) -> NDArray[np.float32]:

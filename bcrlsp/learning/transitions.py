@@ -203,8 +203,10 @@ class Transitions:
 def check_values(
     states: NDArray[np.float32],
     feature_names: Sequence[str] | None,
+    *,
+    rows: bool = True,
 ) -> None:
-    """DataError for a state that is not finite, with its row and its column's name."""
+    """DataError for a state that is not finite, with its column's name and, if wanted, its row."""
     for start in range(0, len(states), _CHECKED):
         block = states[start : start + _CHECKED]
         finite = np.isfinite(block)
@@ -212,7 +214,8 @@ def check_values(
             column = int((~finite).any(axis=0).argmax())
             name = feature_names[column] if feature_names else f"state[{column}]"
             row = int((~finite[:, column]).argmax())
+            place = f" of row {start + row}" if rows else ""
             raise DataError(
-                f"feature {name} is {block[row, column]} in a state, row {start + row}; allowed: "
-                "finite numbers: mend the feature and rebuild the trajectories"
+                f"feature {name} is {block[row, column]} in a state{place}; allowed: finite "
+                "numbers: mend the feature and rebuild the trajectories"
             )

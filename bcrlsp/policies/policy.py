@@ -166,8 +166,6 @@ class Policy:
 
         Raises DataError as `q_values`, and where the network's own answer is not finite.
         """
-        if not 0 <= price < np.inf:
-            raise DataError(f"price {price} of money; allowed: a number of at least 0")
         value, cost = self.network.heads(self._inputs(states, price), (VALUE, COST))
         net_of = min(price, self.largest_price) if self.largest_price else self.manifest.price
         costs = np.maximum(cost.astype(np.float64) * self.manifest.cost_unit, 0.0)
@@ -261,9 +259,9 @@ class Policy:
 
         A price above the largest is taken as the largest: further out nothing was learned.
         """
-        if not 0 <= price < np.inf:
-            raise DataError(f"price {price}; allowed: 0 or more, a number")
         states = self._checked(states)
+        if not 0 <= price < np.inf:
+            raise DataError(f"price {price} of money; allowed: a number of at least 0")
         if not self.largest_price:
             return states
         column = np.full((len(states), 1), min(price, self.largest_price), np.float32)

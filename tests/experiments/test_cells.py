@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bcrlsp.experiments import cells
 from bcrlsp.experiments.cells import Cells, key_hash
 
 
@@ -42,3 +43,13 @@ def test_a_failure_leaves_nothing_and_a_torn_file_is_made_again(tmp_path: Path) 
 def test_keys_of_equal_content_are_equal() -> None:
     assert key_hash({"a": 1, "b": [1, 2]}) == key_hash({"b": [1, 2], "a": 1})
     assert key_hash({"a": 1}) != key_hash({"a": 1.5})
+
+
+def test_other_code_or_libraries_compute_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    key, found = {"a": 1}, set()
+    for name, value in (("code_version", "other"), ("library_versions", {"torch": "0"})):
+        found.add(key_hash(key))
+        with monkeypatch.context() as patched:
+            patched.setattr(cells, name, lambda *_, value=value: value)
+            found.add(key_hash(key))
+    assert len(found) == 3

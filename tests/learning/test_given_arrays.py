@@ -112,13 +112,13 @@ def test_numbers_of_other_types_become_float32() -> None:
 @pytest.mark.parametrize(
     ("changed", "kinds", "message"),
     [
-        ({"level": 1.7}, {"level": pa.float64()}, r"level is 1\.7"),
-        ({"terminal": 2}, {"terminal": pa.int32()}, "terminal is 2"),
-        ({"propensity": 1.5}, {}, r"propensity is 1\.5"),
-        ({"propensity": 0.0}, {}, r"propensity is 0\.0"),
+        ({"level": 1.7}, {"level": pa.float64()}, r"level 1\.7 was logged; allowed: whole numbers"),
+        ({"terminal": 2}, {"terminal": pa.int32()}, "terminal 2 was logged"),
+        ({"propensity": 1.5}, {}, r"propensity 1\.5 was logged"),
+        ({"propensity": 0.0}, {}, r"propensity 0\.0 was logged"),
         ({"cost": -1.0}, {}, r"cost is -1\.0"),
         ({"reward": 1e300}, {}, r"reward is not finite in a trajectory: 1e\+300"),
-        ({"step": 1.5}, {"step": pa.float64()}, r"step is 1\.5"),
+        ({"step": 1.5}, {"step": pa.float64()}, r"step 1\.5 was logged"),
     ],
 )
 def test_a_table_is_held_to_the_same(changed: dict, kinds: dict, message: str) -> None:
