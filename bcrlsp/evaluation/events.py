@@ -105,22 +105,26 @@ class Events:
 
 @dataclass(frozen=True)
 class Range:
-    """Least and most that a row's reward can be. most: inf where the log does not show it."""
+    """Least and most that a row's reward can be. most: inf where the log does not show it.
+
+    known: what is sure of the most: the largest possible one where it was given, else that seen.
+    """
 
     least: float
     most: float
+    known: float
 
     @staticmethod
     def of(measure: str, seen: Events, largest: float | None) -> Range:
         """0 to 1 for retention in shares of a period; else 0 to `largest`, or where that is not
         known to more than was seen: of few amounts the largest is seldom the largest there is."""
         if measure == "retention" and seen.least >= 0.0 and seen.most <= 1.0:
-            return Range(0.0, 1.0)
+            return Range(0.0, 1.0, 1.0)
         least = BEYOND * min(seen.least, 0.0)
         if largest is not None:
-            return Range(least, max(seen.most, largest))
+            return Range(least, max(seen.most, largest), max(seen.most, largest))
         most = BEYOND * max(seen.most, 0.0)
-        return Range(least, most if most > least else float("inf"))
+        return Range(least, most if most > least else float("inf"), max(seen.most, 0.0))
 
 
 def small_sample(seen: Events, rewards: Range, confidence: float) -> tuple[float, float, bool]:
@@ -140,7 +144,8 @@ def small_sample(seen: Events, rewards: Range, confidence: float) -> tuple[float
         start, total, squares, sign = rewards.most, -below, below_squares, -1.0
     ends = poisson(max(total, 0.0), squares, jump, alpha)
     low, high = sorted((start * seen.window + sign * end) / seen.users for end in ends)
-    return low, high, _effective(max(total, 0.0), squares, jump) < FEW
+    sure = (rewards.known - rewards.least) * seen.farthest
+    return low, high, _effective(max(total, 0.0), squares, sure) < FEW
 
 
 def small_sample_difference(
@@ -162,7 +167,8 @@ def small_sample_difference(
             total, squares = part.counted_from(start)
             jump, total = width * part.farthest, abs(total)
             low, high = poisson(total, squares, jump, (1 - confidence) / 2)
-            few = part.farthest > 0 and _effective(total, squares, jump) < FEW
+            sure = (rewards.known - rewards.least) * part.farthest
+            few = part.farthest > 0 and _effective(total, squares, sure) < FEW
             sides.append((low, high, squares, few))
         one, other = sides
         few = one[3] or other[3]
