@@ -26,7 +26,7 @@ from bcrlsp.events.shapes import (
     Shape,
 )
 from bcrlsp.events.source import Grid
-from bcrlsp.events.values import IDS, Value, refusal, room, value
+from bcrlsp.events.values import reading, refusal, room
 
 # Epoch 0 and what lies before it are what systems write where they know no date.
 _UNSET = datetime(1970, 1, 2, tzinfo=UTC)
@@ -47,25 +47,32 @@ def judge(name: str, rows: DataFrame, grid: Grid, keep: Sequence[str] = ()) -> D
     require_columns(name, rows)
     shape = SHAPES[name]
     held = {field.name: field.dataType for field in rows.schema}
-    values = {
-        field.name: value(field, F.col(field.name), held[field.name], grid.calendar)
-        if field.name in held
-        else Value(F.lit(None).cast(field.dataType))
+    ways = {
+        field.name: reading(field, held[field.name], grid.calendar)
         for field in shape.schema
+        if field.name in held
     }
+    steps = rows.withColumns({f"_a_{c}": way.normal(F.col(c)) for c, way in ways.items()})
+    steps = steps.withColumns({f"_b_{c}": way.base(F.col(f"_a_{c}")) for c, way in ways.items()})
+    steps = steps.withColumns({f"_c_{c}": way.typed(F.col(f"_b_{c}")) for c, way in ways.items()})
     problems = [(F.col(PROBLEM).isNotNull(), F.col(PROBLEM))] if PROBLEM in held else []
-    problems += [
-        (condition, F.lit(reason))
-        for each in values.values()
-        for condition, reason in each.problems
-    ]
+    for c, way in ways.items():
+        found = way.problems(F.col(c), F.col(f"_a_{c}"), F.col(f"_c_{c}"))
+        problems += [(condition, F.lit(reason)) for condition, reason in found]
     record = F.to_json(F.struct(*(c for c in shape.columns if c in held)), _JSON)
-    typed = rows.select(
-        *(each.typed.alias(column) for column, each in values.items()),
+    mended = [F.col(f"_a_{c}") != F.col(c).cast("string") for c, way in ways.items() if way.mends]
+    dated = [way.dated(F.col(f"_a_{c}")) for c, way in ways.items() if way.dated is not None]
+    typed = steps.select(
+        *(
+            (F.col(f"_c_{f.name}") if f.name in ways else F.lit(None).cast(f.dataType)).alias(
+                f.name
+            )
+            for f in shape.schema
+        ),
         _first(problems).alias(VERDICT),
         (F.coalesce(RAW, record) if RAW in held else record).alias(RECORD),
-        _any([values[name].mended for name in IDS if name in values]).alias(MENDED),
-        _any([each.dated for each in values.values()]).alias(DATED),
+        _any(mended).alias(MENDED),
+        _any(dated).alias(DATED),
         *keep,
     )
     ruled = _first([(condition, F.lit(reason)) for condition, reason in _rules(shape, grid)])
@@ -143,8 +150,8 @@ def _first(problems: list[tuple[Column, Column]]) -> Column:
     return F.coalesce(*cases, F.lit(None).cast("string"))
 
 
-def _any(conditions: list[Column | None]) -> Column:
-    found = [F.coalesce(c, F.lit(False)) for c in conditions if c is not None]
+def _any(conditions: list[Column]) -> Column:
+    found = [F.coalesce(condition, F.lit(False)) for condition in conditions]
     return F.greatest(*found, F.lit(False), F.lit(False))
 
 
