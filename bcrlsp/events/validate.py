@@ -5,11 +5,12 @@ and a rule and never a value, so that reasons can be counted; the record holds t
 takes other rows to judge is in `settle`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, MapType, StructType
 
@@ -93,16 +94,27 @@ class Tally:
 
 
 def tally(judged: DataFrame) -> Tally:
-    """Counts of judged rows, in one pass."""
-    groups = (
-        judged.groupBy(VERDICT)
+    """Counts of the judged rows of one table."""
+    return tallies({"": judged})[""]
+
+
+def tallies(judged: Mapping[str, DataFrame]) -> dict[str, Tally]:
+    """Counts of judged rows by table, in one pass."""
+    groups = [
+        rows.groupBy(VERDICT)
         .agg(
             F.count("*").alias("n"),
             F.sum(F.col(MENDED).cast("bigint")).alias("mended"),
             F.sum(F.col(DATED).cast("bigint")).alias("dated"),
         )
-        .collect()
-    )
+        .withColumn("name", F.lit(name))
+        for name, rows in judged.items()
+    ]
+    found = reduce(DataFrame.unionByName, groups).collect()
+    return {name: _tally([row for row in found if row["name"] == name]) for name in judged}
+
+
+def _tally(groups: list[Row]) -> Tally:
     good = next((row for row in groups if row[VERDICT] is None), None)
     return Tally(
         read=sum(int(row["n"]) for row in groups),

@@ -312,7 +312,7 @@ def test_quarantine_holds_the_record_as_it_came_once(spark) -> None:
 @pytest.mark.parametrize(
     ("name", "columns", "told"),
     [
-        ("users", "'u' user_id, 's' segment, 1 ingest_ts", r"columns signup_ts; they have user_id, "),
+        ("users", "'u' user_id, 's' segment, 1 ingest_ts", "columns signup_ts; they have user"),
         ("users", "array('u') user_id, 'd' signup_ts, 's' segment, 'd' ingest_ts",
          r"column user_id for table users has type array<string>"),
         ("users", "1.0D user_id, 'd' signup_ts, 's' segment, 'd' ingest_ts",
