@@ -206,8 +206,7 @@ class Load:
     ) -> "_Found":
         alone = self.tallies[shape.name]
         found = settle.counted(shape, settled)
-        if alone.bad or found.known_bad:
-            quarantine.put(judged, settled)
+        quarantine.put(judged if alone.bad else None, settled if found.known_bad else None)
         if self.whole:
             self.lake.overwrite(shape.table, settled.where(F.col(VERDICT) == GOOD))
             quarantine.keep_only(judged, settled)

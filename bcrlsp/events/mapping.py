@@ -16,7 +16,7 @@ from bcrlsp.events.attempts import atomic, attempt, failed, value
 from bcrlsp.events.files import MALFORMED, read
 from bcrlsp.events.reading import told
 from bcrlsp.events.shapes import PROBLEM, RAW, SHAPES, Shape
-from bcrlsp.events.values import IDS, refusal
+from bcrlsp.events.values import IDS, first_reason, refusal
 
 _MALFORMED = "row cannot be read as what its file is"
 _UNDECIDED = "where cannot be computed"
@@ -189,8 +189,7 @@ def _together(
         same = name == "ingest_ts" and shape.name != "users"
         none = F.lit(None).cast(shape.schema[name].dataType)
         values[name] = values[shape.instant] if same else none
-    cases = [F.when(F.coalesce(broken, F.lit(False)), F.lit(why)) for broken, why in problems]
-    problem = F.coalesce(*cases, F.lit(None).cast("string"))
+    problem = first_reason([(broken, F.lit(why)) for broken, why in problems])
     singles = [name for name in atomic(rows.schema) if _TRIED not in name]
     raw = F.to_json(F.struct(*singles)) if singles else F.lit(None)
     texts = ", ".join(each.text for each in made.values())

@@ -27,7 +27,7 @@ from bcrlsp.events.shapes import (
     Shape,
 )
 from bcrlsp.events.source import Grid
-from bcrlsp.events.values import reading, refusal, room
+from bcrlsp.events.values import first_reason, reading, refusal, room
 
 # Epoch 0 and what lies before it are what systems write where they know no date.
 _UNSET = datetime(1970, 1, 2, tzinfo=UTC)
@@ -70,13 +70,13 @@ def judge(name: str, rows: DataFrame, grid: Grid, keep: Sequence[str] = ()) -> D
             )
             for f in shape.schema
         ),
-        _first(problems).alias(VERDICT),
+        first_reason(problems).alias(VERDICT),
         (F.coalesce(RAW, record) if RAW in held else record).alias(RECORD),
         _any(mended).alias(MENDED),
         _any(dated).alias(DATED),
         *keep,
     )
-    ruled = _first([(condition, F.lit(reason)) for condition, reason in _rules(shape, grid)])
+    ruled = first_reason([(condition, F.lit(reason)) for condition, reason in _rules(shape, grid)])
     return typed.withColumns({VERDICT: F.coalesce(VERDICT, ruled), **_faces(shape, grid)})
 
 
@@ -155,11 +155,6 @@ def parsed(shape: Shape, record: Column) -> Column:
     """A record as a struct of texts, for `judge`."""
     fields = ", ".join(f"`{column}` string" for column in shape.columns)
     return F.from_json(record, fields)
-
-
-def _first(problems: list[tuple[Column, Column]]) -> Column:
-    cases = [F.when(F.coalesce(broken, F.lit(False)), reason) for broken, reason in problems]
-    return F.coalesce(*cases, F.lit(None).cast("string"))
 
 
 def _any(conditions: list[Column]) -> Column:

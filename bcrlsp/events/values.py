@@ -7,6 +7,7 @@ drop (the fraction of `1.5`) is no value. A reason names a column and a rule and
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -124,6 +125,14 @@ def reading(target: StructField, kind: DataType, calendar: Calendar) -> Reading:
     if isinstance(target.dataType, StringType):
         return _text(target.name)
     return _number(target, kind)
+
+
+def first_reason(problems: list[tuple[Column, Column]]) -> Column:
+    """The reason of the first condition that holds; a condition that is null does not."""
+    if not problems:
+        return F.lit(None).cast("string")
+    (broken, reason), *others = problems
+    return reduce(lambda cases, each: cases.when(*each), others, F.when(broken, reason))
 
 
 def room(amount: Column) -> Column:
