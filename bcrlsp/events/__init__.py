@@ -1,6 +1,7 @@
 """Event sources, the rules that their rows must meet, and ingestion into the tables."""
 
-from bcrlsp.events.ingest import IngestReport, TableCount, ingest
+from bcrlsp.events.ingest import IngestReport, ingest
+from bcrlsp.events.loading import TableCount
 from bcrlsp.events.settings import Settings
 from bcrlsp.events.source import SOURCES, Events, EventSource, Grid, checked_settings, load_events
 

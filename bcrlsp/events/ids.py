@@ -11,6 +11,7 @@ from bcrlsp.events.shapes import VERDICT
 from bcrlsp.tables import Lake
 
 _DIGITS = "^[0-9]+$"
+_IDS = {"user_id": "user", "bonus_id": "bonus"}
 
 
 def refuse_lost_zeros(lake: Lake, judged: Mapping[str, DataFrame], whole: bool) -> None:
@@ -19,33 +20,31 @@ def refuse_lost_zeros(lake: Lake, judged: Mapping[str, DataFrame], whole: bool) 
     judged: rows by table, each judged by itself. Ids are compared between all tables, and users
     with those of the lake, too. whole: what the lake holds does not count.
     """
-    for column, what in (("user_id", "user"), ("bonus_id", "bonus")):
-        ids = [
+    ids = []
+    for column, what in _IDS.items():
+        frames = [
             rows.where(F.col(VERDICT).isNull()).select(column)
             for rows in judged.values()
             if column in rows.columns
         ]
         if column == "user_id" and not whole and lake.exists("users"):
-            ids.append(lake.read("users").select(column))
-        _refuse(reduce(DataFrame.unionByName, ids), column, what)
-
-
-def _refuse(ids: DataFrame, column: str, what: str) -> None:
+            frames.append(lake.read("users").select(column))
+        ids += [rows.select(F.col(column).alias("id"), F.lit(what).alias("of")) for rows in frames]
     pairs = (
-        ids.where(F.col(column).rlike(_DIGITS))
-        .groupBy(F.regexp_replace(column, "^0+(?=[0-9])", "").alias("number"))
-        .agg(F.min(column).alias("low"), F.max(column).alias("high"))
+        reduce(DataFrame.unionByName, ids)
+        .where(F.col("id").rlike(_DIGITS))
+        .groupBy("of", F.regexp_replace("id", "^0+(?=[0-9])", "").alias("number"))
+        .agg(F.min("id").alias("low"), F.max("id").alias("high"))
         .where("low <> high")
-        .agg(
-            F.count("*").alias("n"),
-            F.min("low").alias("low"),
-            F.min_by("high", "low").alias("high"),
-        )
-        .first()
+        .groupBy("of")
+        .agg(F.count("*").alias("n"), F.min(F.struct("low", "high")).alias("pair"))
+        .orderBy("of")
+        .collect()
     )
-    if pairs is not None and pairs["n"]:
+    for row in pairs:
+        low, high = row["pair"]
         raise DataError(
-            f"{pairs['n']:,} {what} ids differ from another one in leading zeros alone, such as "
-            f"{pairs['low']!r} and {pairs['high']!r}: some table lost zeros; give the ids as they "
-            f"were written, or set events.leading_zeros=keep where they are different {column}s"
+            f"{row['n']:,} {row['of']} ids differ from another one in leading zeros alone, such as "
+            f"{low!r} and {high!r}: some table lost zeros; give the ids as they were written, or "
+            f"set events.leading_zeros=keep where both are ids of a {row['of']}"
         )

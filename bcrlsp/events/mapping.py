@@ -16,12 +16,14 @@ from bcrlsp.events.attempts import atomic, attempt, failed, value
 from bcrlsp.events.files import MALFORMED, read
 from bcrlsp.events.reading import told
 from bcrlsp.events.shapes import PROBLEM, RAW, SHAPES, Shape
-from bcrlsp.events.values import IDS, refusal
+from bcrlsp.events.values import IDS, first_reason, refusal
 
 _MALFORMED = "row cannot be read as what its file is"
 _UNDECIDED = "where cannot be computed"
 # A text or a number as it stands: nothing in it can fail.
 _CONSTANT = re.compile(r"'[^'\\]*'|\d+(\.\d+)?|null", re.IGNORECASE)
+# Columns of expressions that were tried, beside the user's.
+_TRIED = "_bcrlsp_"
 _NAME = re.compile(r"\w+|`[^`]+`")
 
 
@@ -118,9 +120,10 @@ def _where(rows: DataFrame, place: str, text: str, problems: list[tuple[Column, 
     others = [f.name for f in rows.schema if f.name not in texts]
     if names.is_simple_condition(text, texts, others):
         return fitting
-    marked = attempt(text, rows.schema)
+    marked = F.col(f"{_TRIED}where")
     problems.append((failed(marked), _UNDECIDED))
-    return rows.where(failed(marked) | (value(marked) == "true"))
+    tried = rows.withColumn(f"{_TRIED}where", attempt(text, rows.schema))
+    return tried.where(failed(marked) | (value(marked) == "true"))
 
 
 def _found(rows: DataFrame, place: str, name: str, mapping: Mapping) -> str | None:
@@ -174,29 +177,35 @@ def _together(
     problems: list[tuple[Column, str]],
 ) -> DataFrame:
     """All columns: an aggregate fits alone and not beside the others."""
-    columns = []
+    tried = {f"{_TRIED}{name}": each.column for name, each in made.items() if each.tried}
+    values: dict[str, Column] = {}
     for name, each in made.items():
+        marked = F.col(f"{_TRIED}{name}")
         if each.tried:
-            problems.append((failed(each.column), f"{name} cannot be computed"))
-        columns.append((value(each.column) if each.tried else each.column).alias(name))
+            problems.append((failed(marked), f"{name} cannot be computed"))
+        values[name] = value(marked) if each.tried else each.column
     for name in absent:
         # An event was ingested when it happened, where nothing else is said.
-        same = made.get(shape.instant) if name == "ingest_ts" and shape.name != "users" else None
-        if same is None:
-            columns.append(F.lit(None).cast(shape.schema[name].dataType).alias(name))
-        else:
-            columns.append((value(same.column) if same.tried else same.column).alias(name))
-    cases = [F.when(F.coalesce(broken, F.lit(False)), F.lit(why)) for broken, why in problems]
-    problem = F.coalesce(*cases, F.lit(None).cast("string"))
-    raw = F.to_json(F.struct(*atomic(rows.schema))) if atomic(rows.schema) else F.lit(None)
+        same = name == "ingest_ts" and shape.name != "users"
+        none = F.lit(None).cast(shape.schema[name].dataType)
+        values[name] = values[shape.instant] if same else none
+    problem = first_reason([(broken, F.lit(why)) for broken, why in problems])
+    singles = [name for name in atomic(rows.schema) if _TRIED not in name]
+    raw = F.to_json(F.struct(*singles)) if singles else F.lit(None)
     texts = ", ".join(each.text for each in made.values())
 
     def select(_: str) -> DataFrame:
-        return rows.select(
-            *columns, problem.alias(PROBLEM), F.when(problem.isNotNull(), raw).alias(RAW)
+        # A step of its own: what is used twice would be computed twice.
+        steps = rows.withColumns(tried) if tried else rows
+        columns = (values[name].alias(f"{_TRIED}{name}_") for name in shape.columns)
+        steps = steps.withColumn(PROBLEM, problem).select(
+            "*", F.when(F.col(PROBLEM).isNotNull(), raw).alias(RAW), *columns
+        )
+        return steps.select(
+            *(F.col(f"{_TRIED}{name}_").alias(name) for name in shape.columns), PROBLEM, RAW
         )
 
-    return _fitting(rows, select, f"{place}.columns", texts).select(*shape.columns, PROBLEM, RAW)
+    return _fitting(rows, select, f"{place}.columns", texts)
 
 
 def _fitting(rows: DataFrame, use: Callable[[str], DataFrame], place: str, text: str) -> DataFrame:
@@ -214,4 +223,4 @@ def _fitting(rows: DataFrame, use: Callable[[str], DataFrame], place: str, text:
 def _listed(rows: DataFrame) -> str:
     """The columns, so that marks that nobody sees are seen."""
     shown = [name if name.isprintable() else ascii(name) for name in rows.columns]
-    return ", ".join(name for name in shown if name != MALFORMED)
+    return ", ".join(n for n in shown if n != MALFORMED and not n.startswith(_TRIED))

@@ -1,6 +1,7 @@
 """The quarantine of one event table: what is judged again, and what is put in and taken out."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -45,13 +46,16 @@ class Quarantine:
             return None
         return self._judged().where(F.col(VERDICT).isNull()).select(*self.shape.columns, SOURCE)
 
-    def put(self, judged: DataFrame, settled: DataFrame) -> None:
+    def put(self, judged: DataFrame | None, settled: DataFrame | None) -> None:
         """Adds what is bad; what is there keeps its date.
 
-        judged: rows by themselves. settled: rows that others decided about.
+        judged: rows by themselves. settled: rows that others decided about. None: none is bad.
         """
-        rows = self._bad(judged, settled)
-        self.lake.merge("quarantine", rows, update=False)
+        parts = [] if judged is None else [self._alone(judged)]
+        parts += [] if settled is None else [self._settled(settled)]
+        if parts:
+            rows = reduce(DataFrame.unionByName, parts).dropDuplicates(_KEYS)
+            self.lake.merge("quarantine", rows, update=False)
 
     def clear(self, settled: DataFrame) -> None:
         """Takes out the rows that were judged again, and are in the table now or bad otherwise."""
@@ -62,31 +66,22 @@ class Quarantine:
             .where(F.col(VERDICT).isNull())
             .select(F.col(SOURCE).alias("source"), "reason", F.col("_was").alias("record"))
         )
-        self._remove(again.join(self._settled(settled), _KEYS, "left_anti"))
+        self._remove(again.join(self._settled(settled).select(*_KEYS), _KEYS, "left_anti"))
 
     def keep_only(self, judged: DataFrame, settled: DataFrame) -> None:
         """Takes out all that is not bad now: for sources that give all events there are."""
         if self.held is not None:
-            now = self._bad(judged, settled).select(*_KEYS)
+            now = self._alone(judged).unionByName(self._settled(settled)).select(*_KEYS)
             self._remove(self.held.select(*_KEYS).join(now, _KEYS, "left_anti"))
 
-    def _bad(self, judged: DataFrame, settled: DataFrame) -> DataFrame:
-        instant = INSTANTS[self.shape.name]
-        alone = as_quarantine(
-            judged.where(F.col(VERDICT).isNotNull()).withColumn(
-                SOURCE, F.lit(f"{self.source}.{self.shape.name}")
-            ),
-            instant,
-            self.grid.calendar,
-        )
-        return alone.unionByName(
-            bad_records(self.shape, settled, instant, self.grid.calendar, self.source)
-        ).dropDuplicates(_KEYS)
+    def _alone(self, judged: DataFrame) -> DataFrame:
+        bad = judged.where(F.col(VERDICT).isNotNull())
+        named = bad.withColumn(SOURCE, F.lit(f"{self.source}.{self.shape.name}"))
+        return as_quarantine(named, INSTANTS[self.shape.name], self.grid.calendar)
 
     def _settled(self, settled: DataFrame) -> DataFrame:
         instant = INSTANTS[self.shape.name]
-        rows = bad_records(self.shape, settled, instant, self.grid.calendar, self.source)
-        return rows.select(*_KEYS)
+        return bad_records(self.shape, settled, instant, self.grid.calendar, self.source)
 
     def _judged(self) -> DataFrame:
         """The rows with a reason that lies elsewhere, judged by themselves as if they came now."""

@@ -273,15 +273,12 @@ def bad_records(
 
 
 def as_quarantine(rows: DataFrame, instant: str, calendar: Calendar) -> DataFrame:
-    """Rows with `_source`, `_verdict` and `_record` as the table `quarantine` has them, once."""
+    """Rows with `_source`, `_verdict` and `_record` as the table `quarantine` has them."""
     day = calendar.date_of(calendar.index_of(F.col(instant)))
-    return (
-        rows.select(
-            F.col(SOURCE).alias("source"),
-            day.alias("period"),
-            F.col(VERDICT).alias("reason"),
-            F.col(RECORD).alias("record"),
-        )
-        .dropDuplicates(["source", "reason", "record"])
-        .withColumn("detected_ts", F.current_timestamp())
+    return rows.select(
+        F.col(SOURCE).alias("source"),
+        day.alias("period"),
+        F.col(VERDICT).alias("reason"),
+        F.col(RECORD).alias("record"),
+        F.current_timestamp().alias("detected_ts"),
     )

@@ -5,11 +5,12 @@ and a rule and never a value, so that reasons can be counted; the record holds t
 takes other rows to judge is in `settle`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, MapType, StructType
 
@@ -26,7 +27,7 @@ from bcrlsp.events.shapes import (
     Shape,
 )
 from bcrlsp.events.source import Grid
-from bcrlsp.events.values import IDS, Value, refusal, room, value
+from bcrlsp.events.values import first_reason, reading, refusal, room
 
 # Epoch 0 and what lies before it are what systems write where they know no date.
 _UNSET = datetime(1970, 1, 2, tzinfo=UTC)
@@ -47,28 +48,35 @@ def judge(name: str, rows: DataFrame, grid: Grid, keep: Sequence[str] = ()) -> D
     require_columns(name, rows)
     shape = SHAPES[name]
     held = {field.name: field.dataType for field in rows.schema}
-    values = {
-        field.name: value(field, F.col(field.name), held[field.name], grid.calendar)
-        if field.name in held
-        else Value(F.lit(None).cast(field.dataType))
+    ways = {
+        field.name: reading(field, held[field.name], grid.calendar)
         for field in shape.schema
+        if field.name in held
     }
+    steps = rows.withColumns({f"_a_{c}": way.normal(F.col(c)) for c, way in ways.items()})
+    steps = steps.withColumns({f"_b_{c}": way.base(F.col(f"_a_{c}")) for c, way in ways.items()})
+    steps = steps.withColumns({f"_c_{c}": way.typed(F.col(f"_b_{c}")) for c, way in ways.items()})
     problems = [(F.col(PROBLEM).isNotNull(), F.col(PROBLEM))] if PROBLEM in held else []
-    problems += [
-        (condition, F.lit(reason))
-        for each in values.values()
-        for condition, reason in each.problems
-    ]
+    for c, way in ways.items():
+        found = way.problems(F.col(c), F.col(f"_a_{c}"), F.col(f"_c_{c}"))
+        problems += [(condition, F.lit(reason)) for condition, reason in found]
     record = F.to_json(F.struct(*(c for c in shape.columns if c in held)), _JSON)
-    typed = rows.select(
-        *(each.typed.alias(column) for column, each in values.items()),
-        _first(problems).alias(VERDICT),
+    mended = [F.col(f"_a_{c}") != F.col(c).cast("string") for c, way in ways.items() if way.mends]
+    dated = [way.dated(F.col(f"_a_{c}")) for c, way in ways.items() if way.dated is not None]
+    typed = steps.select(
+        *(
+            (F.col(f"_c_{f.name}") if f.name in ways else F.lit(None).cast(f.dataType)).alias(
+                f.name
+            )
+            for f in shape.schema
+        ),
+        first_reason(problems).alias(VERDICT),
         (F.coalesce(RAW, record) if RAW in held else record).alias(RECORD),
-        _any([values[name].mended for name in IDS if name in values]).alias(MENDED),
-        _any([each.dated for each in values.values()]).alias(DATED),
+        _any(mended).alias(MENDED),
+        _any(dated).alias(DATED),
         *keep,
     )
-    ruled = _first([(condition, F.lit(reason)) for condition, reason in _rules(shape, grid)])
+    ruled = first_reason([(condition, F.lit(reason)) for condition, reason in _rules(shape, grid)])
     return typed.withColumns({VERDICT: F.coalesce(VERDICT, ruled), **_faces(shape, grid)})
 
 
@@ -86,16 +94,27 @@ class Tally:
 
 
 def tally(judged: DataFrame) -> Tally:
-    """Counts of judged rows, in one pass."""
-    groups = (
-        judged.groupBy(VERDICT)
+    """Counts of the judged rows of one table."""
+    return tallies({"": judged})[""]
+
+
+def tallies(judged: Mapping[str, DataFrame]) -> dict[str, Tally]:
+    """Counts of judged rows by table, in one pass."""
+    groups = [
+        rows.groupBy(VERDICT)
         .agg(
             F.count("*").alias("n"),
             F.sum(F.col(MENDED).cast("bigint")).alias("mended"),
             F.sum(F.col(DATED).cast("bigint")).alias("dated"),
         )
-        .collect()
-    )
+        .withColumn("name", F.lit(name))
+        for name, rows in judged.items()
+    ]
+    found = reduce(DataFrame.unionByName, groups).collect()
+    return {name: _tally([row for row in found if row["name"] == name]) for name in judged}
+
+
+def _tally(groups: list[Row]) -> Tally:
     good = next((row for row in groups if row[VERDICT] is None), None)
     return Tally(
         read=sum(int(row["n"]) for row in groups),
@@ -138,13 +157,8 @@ def parsed(shape: Shape, record: Column) -> Column:
     return F.from_json(record, fields)
 
 
-def _first(problems: list[tuple[Column, Column]]) -> Column:
-    cases = [F.when(F.coalesce(broken, F.lit(False)), reason) for broken, reason in problems]
-    return F.coalesce(*cases, F.lit(None).cast("string"))
-
-
-def _any(conditions: list[Column | None]) -> Column:
-    found = [F.coalesce(c, F.lit(False)) for c in conditions if c is not None]
+def _any(conditions: list[Column]) -> Column:
+    found = [F.coalesce(condition, F.lit(False)) for condition in conditions]
     return F.greatest(*found, F.lit(False), F.lit(False))
 
 

@@ -4,8 +4,10 @@ A text is not guessed at: what Spark's cast would complete (`10:30` to today, `2
 drop (the fraction of `1.5`) is no value. A reason names a column and a rule and never a value.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -39,7 +41,7 @@ _WITHIN = "[\ufeff\u200b\u2060]"
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$"
 _DATE = r"^\d{4}-\d{1,2}-\d{1,2}"
 _TIME = r"\d{1,2}:\d{1,2}(:\d{1,2}(\.\d+)?)?"
-_ZONE = r"( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?|[A-Z][A-Za-z]+/[A-Z][A-Za-z_/]+))"
+_ZONE = r"( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))"
 _DATE_ALONE = _DATE + "$"
 _INSTANT = _DATE + "([T ]" + _TIME + _ZONE + "?)?$"
 _ZONED = _ZONE + "$"
@@ -62,17 +64,22 @@ _LEAST, _MOST = "TIMESTAMP'0001-01-01 00:00:00Z'", "TIMESTAMP'9999-12-31 00:00:0
 
 
 @dataclass(frozen=True)
-class Value:
-    """A column's value in its own type.
+class Reading:
+    """How a column's values come to their type, in steps that each name the one before.
 
-    typed: null where there is none. problems: (condition, reason), the first that holds counts.
-    mended: whether blanks or marks were taken away. dated: whether a date stood for its start.
+    A step is a column of its own: Spark would compute, and compile, what it holds again wherever it
+    is used. normal: of the raw column: texts without blanks and marks. base: of `normal`: the
+    value. typed: of `base`: null where it is none. problems: of raw, normal and typed: conditions
+    with their reasons, the first that holds counts. dated: of `normal`: whether a date stood for
+    its start. mends: whether what `normal` takes away is to be counted.
     """
 
-    typed: Column
-    problems: list[tuple[Column, str]] = field(default_factory=list)
-    mended: Column | None = None
-    dated: Column | None = None
+    normal: Callable[[Column], Column]
+    base: Callable[[Column], Column]
+    typed: Callable[[Column], Column]
+    problems: Callable[[Column, Column, Column], list[tuple[Column, str]]]
+    dated: Callable[[Column], Column] | None = None
+    mends: bool = False
 
 
 def refusal(target: StructField, kind: DataType) -> str | None:
@@ -108,25 +115,24 @@ def refusal(target: StructField, kind: DataType) -> str | None:
     return f"{name} has type {held}; allowed: a number or a text that is one"
 
 
-def value(target: StructField, raw: Column, kind: DataType, calendar: Calendar) -> Value:
-    """The value of column `raw`, which has type `kind`, for the column `target`.
+def reading(target: StructField, kind: DataType, calendar: Calendar) -> Reading:
+    """How values of type `kind` come to the type of column `target`.
 
     calendar: whose local days dates are.
     """
     if isinstance(target.dataType, TimestampType):
-        return _instant(target.name, raw, kind, calendar)
+        return _instant(target.name, kind, calendar)
     if isinstance(target.dataType, StringType):
-        return _text(target.name, raw)
-    number = _number(raw, kind)
-    if isinstance(target.dataType, IntegerType):
-        whole = (number == F.floor(number)) & number.between(-(2**31), 2**31 - 1)
-        typed = F.when(whole, number.cast("int"))
-    else:
-        # -0.0 is 0.0: the two would be told apart as texts.
-        finite = ~F.isnan(number) & (F.abs(number) < F.lit(float("inf")))
-        typed = F.when(finite, number + F.lit(0.0))
-    reason = f"{target.name} is no {target.dataType.simpleString()}"
-    return Value(typed, [(raw.isNotNull() & typed.isNull(), reason)])
+        return _text(target.name)
+    return _number(target, kind)
+
+
+def first_reason(problems: list[tuple[Column, Column]]) -> Column:
+    """The reason of the first condition that holds; a condition that is null does not."""
+    if not problems:
+        return F.lit(None).cast("string")
+    (broken, reason), *others = problems
+    return reduce(lambda cases, each: cases.when(*each), others, F.when(broken, reason))
 
 
 def room(amount: Column) -> Column:
@@ -139,56 +145,90 @@ def normal(raw: Column) -> Column:
     return F.regexp_replace(F.regexp_replace(raw.cast("string"), _AROUND, ""), _WITHIN, "")
 
 
-def _text(name: str, raw: Column) -> Value:
-    text = normal(raw)
-    problems = [(text == "", f"{name} is empty")]
-    if name in IDS:
-        problems += [
-            (text.rlike(_NOBODY), f"{name} is a text for nobody, such as null or N/A"),
-            (text.rlike(_FLOAT), f"{name} went through a number and may have lost digits"),
-        ]
-    return Value(text, problems, mended=text != raw.cast("string"))
+def _same(column: Column) -> Column:
+    return column
 
 
-def _number(raw: Column, kind: DataType) -> Column:
-    """A double. What float32 holds is the shortest number that it is written as."""
-    if isinstance(kind, NumericType) and not isinstance(kind, FloatType):
-        return raw.try_cast(DoubleType())
-    text = normal(raw) if isinstance(kind, StringType) else raw.cast("string")
-    return F.when(text.rlike(_NUMBER), text.try_cast(DoubleType()))
+def _text(name: str) -> Reading:
+    def problems(_: Column, text: Column, __: Column) -> list[tuple[Column, str]]:
+        found = [(text == "", f"{name} is empty")]
+        if name in IDS:
+            found += [
+                (text.rlike(_NOBODY), f"{name} is a text for nobody, such as null or N/A"),
+                (text.rlike(_FLOAT), f"{name} went through a number and may have lost digits"),
+            ]
+        return found
+
+    return Reading(normal, _same, _same, problems, mends=name in IDS)
 
 
-def _instant(name: str, raw: Column, kind: DataType, calendar: Calendar) -> Value:
-    if isinstance(kind, TimestampType):
-        typed, problems, alone = raw, [], F.lit(False)
-    else:
-        text = normal(raw)
+def _number(target: StructField, kind: DataType) -> Reading:
+    """A number. What float32 holds is the shortest number that it is written as."""
+    is_text = not isinstance(kind, NumericType) or isinstance(kind, FloatType)
+
+    def base(text: Column) -> Column:
+        if not is_text:
+            return text.try_cast(DoubleType())
+        return F.when(text.rlike(_NUMBER), text.try_cast(DoubleType()))
+
+    def typed(number: Column) -> Column:
+        if isinstance(target.dataType, IntegerType):
+            whole = (number == F.floor(number)) & number.between(-(2**31), 2**31 - 1)
+            return F.when(whole, number.cast("int"))
+        # -0.0 is 0.0: the two would be told apart as texts.
+        finite = ~F.isnan(number) & (F.abs(number) < F.lit(float("inf")))
+        return F.when(finite, number + F.lit(0.0))
+
+    def problems(raw: Column, _: Column, done: Column) -> list[tuple[Column, str]]:
+        reason = f"{target.name} is no {target.dataType.simpleString()}"
+        return [(raw.isNotNull() & done.isNull(), reason)]
+
+    return Reading(normal if is_text else _same, base, typed, problems)
+
+
+def _instant(name: str, kind: DataType, calendar: Calendar) -> Reading:
+    is_text = not isinstance(kind, TimestampType)
+
+    def base(text: Column) -> Column:
+        if not is_text:
+            return text
         alone = text.rlike(_DATE_ALONE)
         full = F.when(alone, F.concat(text, F.lit("T00:00:00Z"))).when(
             text.rlike(_INSTANT),
             F.when(text.rlike(_ZONED), text).otherwise(F.concat(text, F.lit("Z"))),
         )
         utc = full.try_cast(TimestampType())
-        typed = F.when(alone, _local(utc, calendar)).otherwise(utc)
-        problems = [
-            (text.rlike(_TIME_ALONE), f"{name} is a time without a date"),
-            (text.rlike(_PART_OF_DATE), f"{name} is part of a date"),
-            (
-                text.rlike(_NUMBER),
-                f"{name} is a number, not an instant: seconds or milliseconds?",
-            ),
-        ]
-    within = F.when((typed >= F.expr(_LEAST)) & (typed < F.expr(_MOST)), typed)
-    problems.append((raw.isNotNull() & within.isNull(), f"{name} is no timestamp"))
-    return Value(within, problems, dated=alone & within.isNotNull())
+        if calendar.zone is None and not calendar.offset:
+            return utc
+        return F.when(alone, _local(utc, calendar)).otherwise(utc)
+
+    def typed(instant: Column) -> Column:
+        within = (instant >= F.expr(_LEAST)) & (instant < F.expr(_MOST))
+        return F.when(within, instant)
+
+    def problems(raw: Column, text: Column, done: Column) -> list[tuple[Column, str]]:
+        unit = f"{name} is a number, not an instant: seconds or milliseconds?"
+        found = [(raw.isNotNull() & done.isNull(), f"{name} is no timestamp")]
+        if is_text:
+            found = [
+                (text.rlike(_TIME_ALONE), f"{name} is a time without a date"),
+                (text.rlike(_PART_OF_DATE), f"{name} is part of a date"),
+                (text.rlike(_NUMBER), unit),
+                *found,
+            ]
+        return found
+
+    def dated(text: Column) -> Column:
+        return text.rlike(_DATE_ALONE)
+
+    return Reading(
+        normal if is_text else _same, base, typed, problems, dated=dated if is_text else None
+    )
 
 
 def _local(midnight: Column, calendar: Calendar) -> Column:
     """Where the local day begins whose midnight, as if it were UTC's, is given."""
     if calendar.zone is not None:
         return F.to_utc_timestamp(midnight, calendar.zone)
-    if not calendar.offset:
-        return midnight
-    return F.timestamp_micros(
-        F.unix_micros(midnight) - calendar.offset // timedelta(microseconds=1)
-    )
+    ahead = calendar.offset // timedelta(microseconds=1)
+    return F.timestamp_micros(F.unix_micros(midnight) - ahead)

@@ -7,7 +7,6 @@ import json
 from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -193,7 +192,7 @@ def held(lake: Lake, names) -> dict[str, set]:
     return found
 
 
-@pytest.mark.parametrize(("seed", "with_users", "parts"), [(1, False, 3), (2, True, 3)])
+@pytest.mark.parametrize(("seed", "with_users", "parts"), [(1, False, 2), (2, True, 3)])
 def test_any_split_and_order_gives_the_same_tables(
     spark, tmp_path: Path, seed: int, with_users: bool, parts: int
 ) -> None:
@@ -201,16 +200,15 @@ def test_any_split_and_order_gives_the_same_tables(
     right = expected(events)
     assert all(right.values())
     draw = np.random.default_rng(seed)
-    for split in (1, parts):
-        lake = Lake(spark, LakeSettings(root=str(tmp_path / uuid4().hex)))
-        places = {name: draw.integers(split, size=len(found)) for name, found in events.items()}
-        for part in draw.permutation(split):
-            load(
-                spark,
-                lake,
-                {
-                    name: [found[i] for i in np.flatnonzero(places[name] == part)]
-                    for name, found in events.items()
-                },
-            )
-        assert held(lake, right.keys() - {"quarantine"}) == right
+    lake = Lake(spark, LakeSettings(root=str(tmp_path / "lake")))
+    places = {name: draw.integers(parts, size=len(found)) for name, found in events.items()}
+    for part in draw.permutation(parts):
+        load(
+            spark,
+            lake,
+            {
+                name: [found[i] for i in np.flatnonzero(places[name] == part)]
+                for name, found in events.items()
+            },
+        )
+    assert held(lake, right.keys() - {"quarantine"}) == right

@@ -1,0 +1,265 @@
+"""The way into the tables: one after another, those first that others refer to.
+
+Of each table what is bad is put into quarantine first and what is good is taken out of it last, so
+that a run that is killed between leaves no row nowhere, and the next one completes it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from bcrlsp.events import people, settle
+from bcrlsp.events.quarantine import Quarantine
+from bcrlsp.events.shapes import GOOD, HISTORY, SHAPES, VERDICT, Shape
+from bcrlsp.events.source import Grid
+from bcrlsp.events.validate import Tally
+from bcrlsp.tables import Lake
+
+_OF_USERS = ("activity", "bonuses")
+
+
+@dataclass(frozen=True)
+class TableCount:
+    """What became of one table's rows.
+
+    read = written + duplicates + the sum of quarantined (reason: rows).
+    released: rows that left the quarantine for the table, their partner having come.
+    displaced: rows that left the table for the quarantine: another of their key was first.
+    mended: rows whose ids lost blanks or invisible marks. dated: rows with a date for an instant.
+    """
+
+    read: int
+    written: int
+    duplicates: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    released: int = 0
+    displaced: int = 0
+    mended: int = 0
+    dated: int = 0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One table: counts, its settled rows, and whether a key had two of them.
+
+    settled: None where no row came and none was waiting.
+    """
+
+    count: TableCount
+    settled: DataFrame | None
+    lost: bool
+
+
+@dataclass(frozen=True)
+class Load:
+    """One ingestion's way into the tables.
+
+    source: its name. whole: its rows replace all that the tables hold. judged, tallies: the rows of
+    each table that it gives, each judged by itself, and their counts.
+    """
+
+    lake: Lake
+    source: str
+    grid: Grid
+    whole: bool
+    judged: dict[str, DataFrame]
+    tallies: dict[str, Tally]
+
+    def tables(self) -> dict[str, TableCount]:
+        """Every table, those first that others refer to."""
+        if "users" in self.judged:
+            counts = {"users": self._users()}
+            users = self._pinned("users")
+            found = {name: self._table(name, users) for name in _OF_USERS}
+        else:
+            found = {name: self._table(name, None) for name in _OF_USERS}
+            counts = {"users": self._made_up(found)}
+        counts |= {name: of.count for name, of in found.items()}
+        counts["redemptions"] = self._redemptions(found["bonuses"].settled)
+        return counts
+
+    def _users(self) -> TableCount:
+        shape = SHAPES["users"]
+        history = people.known_history(self.lake, whole=self.whole)
+        judged = self.judged["users"]
+        new = people.dated(_good(judged), history, people.now())
+        quarantine = self._quarantine(shape)
+        if self._nothing(shape, quarantine):
+            self.lake.create(HISTORY)
+            self.lake.create("users")
+            return TableCount(0, 0)
+        rows = self._candidates(
+            shape, new, history.held, ["user_id"], quarantine, untold=history.untold
+        )
+        settled = settle.settled(shape, settle.of_one_sign_up(rows))
+        count = self._write(shape, judged, settled, quarantine).count
+        pinned = self._pinned(HISTORY)
+        if self.whole:
+            self.lake.overwrite("users", people.from_history(pinned))
+            return count
+        self.lake.create("users")
+        touched = pinned.join(rows.select("user_id").distinct(), "user_id", "left_semi")
+        self._put_users(people.changed(people.from_history(touched), self.lake))
+        return count
+
+    def _table(self, name: str, users: DataFrame | None) -> "_Found":
+        """Activity or bonuses. users: those that there are; None: whoever has events."""
+        shape, judged = SHAPES[name], self.judged[name]
+        quarantine = self._quarantine(shape)
+        if self._nothing(shape, quarantine):
+            self.lake.create(name)
+            return _Found(TableCount(0, 0), None, False)
+        rows = self._candidates(shape, _good(judged), self._held(name), shape.keys, quarantine)
+        rows = settle.of_anybody(rows) if users is None else settle.of_users(rows, users)
+        return self._write(shape, judged, settle.settled(shape, rows), quarantine)
+
+    def _redemptions(self, bonuses: DataFrame | None) -> TableCount:
+        """Redemptions; those in the table, too, whose bonus was among the settled `bonuses`."""
+        shape, judged = SHAPES["redemptions"], self.judged["redemptions"]
+        quarantine = self._quarantine(shape)
+        if bonuses is None and self._nothing(shape, quarantine):
+            self.lake.create(shape.table)
+            return TableCount(0, 0)
+        rows = self._candidates(
+            shape, _good(judged), self._held(shape.name), shape.keys, quarantine, beside=bonuses
+        )
+        rows = settle.of_bonuses(rows, self._pinned("bonuses"), self.grid.redemption_above_face)
+        return self._write(shape, judged, settle.settled(shape, rows), quarantine).count
+
+    def _made_up(self, found: Mapping[str, "_Found"]) -> TableCount:
+        """Users from the events that were accepted; of users with a history nothing changes."""
+        self.lake.create("users")
+        if self.whole:
+            users = people.from_events(*((name, self._pinned(name)) for name in found))
+            self.lake.overwrite("users", users)
+            written = self._pinned("users").count()
+            return TableCount(read=written, written=written)
+        settled = {n: of.settled for n, of in found.items() if of.settled is not None}
+        if not settled:
+            return TableCount(0, 0)
+        held = self._pinned("users")
+        touched = _union([rows.select("user_id") for rows in settled.values()]).distinct()
+        lost = any(of.lost for of in found.values())
+        if lost:
+            # A row that is no longer accepted may have been somebody's first, or only one.
+            users = people.from_events(*((name, self._pinned(name)) for name in found))
+            users = users.join(touched, "user_id", "left_semi")
+        else:
+            good = F.col(VERDICT) == GOOD
+            users = people.from_events(*((n, rows.where(good)) for n, rows in settled.items()))
+            users = people.no_later(users, held)
+        told = people.known_history(self.lake).all.select("user_id")
+        users = users.join(told, "user_id", "left_anti").select(*held.columns)
+        number = users.count()
+        written = self._put_users(people.changed(users, self.lake))
+        if lost:
+            touched = touched.join(told, "user_id", "left_anti")
+            gone = held.join(touched, "user_id", "left_semi").join(users, "user_id", "left_anti")
+            if not gone.isEmpty():
+                self.lake.remove("users", gone)
+        return TableCount(read=number, written=written, duplicates=number - written)
+
+    def _candidates(
+        self,
+        shape: Shape,
+        new: DataFrame,
+        held: DataFrame | None,
+        keys: Sequence[str],
+        quarantine: Quarantine,
+        *,
+        beside: DataFrame | None = None,
+        untold: DataFrame | None = None,
+    ) -> DataFrame:
+        """New rows and those of the table and the quarantine that they may have to do with.
+
+        keys: what the rows of the table share with the new ones. beside: rows with further keys.
+        untold: rows that are to be there and were never written.
+        """
+        if self.whole:
+            return settle.candidates(shape, new)
+        pending = quarantine.pending()
+        if shape.name == "users" and pending is not None:
+            # What an older version of this package put there had no date of knowledge.
+            pending = pending.withColumn("known_ts", F.coalesce("known_ts", "ingest_ts"))
+        if held is not None:
+            parts = [new.select(*keys)]
+            parts += [] if pending is None else [pending.select(*keys)]
+            parts += [] if beside is None else [beside.select(*keys)]
+            met = _union(parts).distinct()
+            held = held.join(met, list(keys), "left_semi")
+            if untold is not None:
+                untold = untold.join(met, list(keys), "left_semi")
+        return settle.candidates(shape, new, pending, held, untold)
+
+    def _quarantine(self, shape: Shape) -> Quarantine:
+        return Quarantine.of(self.lake, shape, self.grid, self.source)
+
+    def _nothing(self, shape: Shape, quarantine: Quarantine) -> bool:
+        """Whether no row came and none is waiting: the table stays as it is."""
+        return not (self.whole or self.tallies[shape.name].read or quarantine.waiting)
+
+    def _write(
+        self, shape: Shape, judged: DataFrame, settled: DataFrame, quarantine: Quarantine
+    ) -> "_Found":
+        alone = self.tallies[shape.name]
+        found = settle.counted(shape, settled)
+        quarantine.put(judged if alone.bad else None, settled if found.known_bad else None)
+        if self.whole:
+            self.lake.overwrite(shape.table, settled.where(F.col(VERDICT) == GOOD))
+            quarantine.keep_only(judged, settled)
+        else:
+            self.lake.create(shape.table)
+            self._change(shape, settled, found)
+            quarantine.clear(settled)
+        bad = dict(alone.bad)
+        for reason, number in (found.bad or {}).items():
+            bad[reason] = bad.get(reason, 0) + number
+        count = TableCount(
+            read=alone.read,
+            written=found.written,
+            duplicates=found.duplicates,
+            quarantined=dict(sorted(bad.items())),
+            released=found.released,
+            displaced=found.displaced,
+            mended=alone.mended,
+            dated=alone.dated,
+        )
+        return _Found(count, settled, found.lost > 0)
+
+    def _change(self, shape: Shape, settled: DataFrame, found: settle.Settlement) -> None:
+        # A row that was taken for new never takes the place of one that another run wrote.
+        for number, rows, update in (
+            (found.inserted, settle.inserts(), False),
+            (found.replaced, settle.replaces(), True),
+        ):
+            if number:
+                self.lake.merge(shape.table, settled.where(rows), update=update)
+        if found.removed:
+            self.lake.remove(shape.table, settled.where(settle.removes()))
+
+    def _put_users(self, changed: DataFrame) -> int:
+        """Writes users that changed; returns how many are new."""
+        numbers = {
+            row["_there"]: int(row["count"]) for row in changed.groupBy("_there").count().collect()
+        }
+        if numbers:
+            self.lake.merge("users", changed)
+        return numbers.get(False, 0)
+
+    def _held(self, name: str) -> DataFrame | None:
+        return None if self.whole or not self.lake.exists(name) else self._pinned(name)
+
+    def _pinned(self, name: str) -> DataFrame:
+        """The table as it is now, whatever is written to it while it is read."""
+        return self.lake.read(name, self.lake.version(name))
+
+
+def _good(judged: DataFrame) -> DataFrame:
+    return judged.where(F.col(VERDICT).isNull())
+
+
+def _union(frames: Sequence[DataFrame]) -> DataFrame:
+    return reduce(DataFrame.unionByName, frames)
