@@ -264,10 +264,8 @@ def test_of_two_allocations_at_once_one_is_told_and_the_tables_are_the_other_s(
     rows = table(quiet, "allocations").to_pyarrow_table().to_pylist()
     runs = {each["run_id"] for each in rows if each["period"].isoformat() == END}
     held = table(quiet, "certificates").to_pyarrow_table().to_pylist()
-    newest = max(
-        (each for each in held if each["period"].isoformat() == END),
-        key=lambda each: each["created_ts"],
-    )
+    held = [each for each in held if each["period"].isoformat() == END]
+    newest = max(held, key=lambda each: each["created_ts"])
     assert runs == {newest["run_id"]}
     assert dict(newest["limits"]) == {"total": 90.0}
     assert all(dict(each["limits"]) != {"total": 150.0} for each in held)

@@ -46,7 +46,7 @@ def record(
     certificate = {
         **key, "run_id": run, "policy_id": "p", "value": 12.0, "bound": 12.0, "gap": 0.0,
         "prices": {"total": 0.0}, "spend": spend, "limits": spend, "passes": 1, "users": USERS,
-        "source_versions": {},
+        "source_versions": {}, "lags": {},
     }  # fmt: skip
     point = {"budget": 1.0, "spend": 1.0, "value": 1.0, "price": 0.0}
     frontier = [{**key, "run_id": run, **point}]
