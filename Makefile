@@ -41,6 +41,10 @@ experiment: setup ## Policies compared on the simulated market (hours; resumes; 
 test: setup ## All tests, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: test-fast
+test-fast: setup ## The tests that need neither Spark nor Ray (3 minutes), for the everyday loop
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not spark and not ray'
+
 .PHONY: lint
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .

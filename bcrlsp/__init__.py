@@ -33,6 +33,7 @@ _HOME = {
     "TrainingSettings": "bcrlsp.learning:Settings",
     "Transitions": "bcrlsp.learning",
     "train": "bcrlsp.learning",
+    "transitions": "bcrlsp.learning:from_frame",
     "Calendar": "bcrlsp.periods",
     "Policy": "bcrlsp.policies",
     "load_policy": "bcrlsp.policies",

@@ -212,9 +212,9 @@ def ours(place: str, updates: int, threads: int) -> Started:
     from bcrlsp.learning import Settings
     from bcrlsp.learning.algorithms import ALGORITHMS
     from bcrlsp.learning.batches import split
+    from bcrlsp.learning.reading import from_delta
     from bcrlsp.learning.rllib.algorithm import OfflineConfig
     from bcrlsp.learning.rllib.learner import Held
-    from bcrlsp.learning.transitions import Transitions
     from bcrlsp.policies import NetworkSpec
 
     version = deltalake.DeltaTable(place).version()
@@ -226,7 +226,7 @@ def ours(place: str, updates: int, threads: int) -> Started:
     options = algorithm.options(alpha=ALPHA)
     torch.set_num_threads(threads)
     memory, start = Memory(), time.perf_counter()
-    transitions = Transitions.from_delta(place, version, feature_names=NAMES)
+    transitions = from_delta(place, version, feature_names=NAMES)
     read = time.perf_counter() - start
     parts = split(transitions, 0.0, 0)
     peak = memory.stop()
@@ -249,9 +249,9 @@ def arrays(place: str) -> Any:
     """The transitions for the others; their own reading is not measured."""
     import deltalake
 
-    from bcrlsp.learning.transitions import Transitions
+    from bcrlsp.learning.reading import from_delta
 
-    return Transitions.from_delta(place, deltalake.DeltaTable(place).version())
+    return from_delta(place, deltalake.DeltaTable(place).version())
 
 
 def plain(place: str, updates: int, threads: int) -> Started:

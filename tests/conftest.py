@@ -18,8 +18,15 @@ from bcrlsp.tables import Settings as LakeSettings
 _LONG = ("commands", "trajectories", "allocation", "events", "notebooks", "planning", "learning")
 
 
+# Fixtures that start a JVM or Ray: `make test-fast` leaves out what uses one.
+_SLOW = {"spark": "spark", "lake": "spark", "ray_instance": "ray"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest folders first."""
+    """Marks what needs Spark or Ray, and puts the longest folders first."""
+    for item in items:
+        for name in {_SLOW[name] for name in _SLOW.keys() & set(getattr(item, "fixturenames", ()))}:
+            item.add_marker(name)
     order = {name: place for place, name in enumerate(_LONG)}
 
     def place(item: pytest.Item) -> int:

@@ -13,9 +13,9 @@ from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.errors import DataError
 from bcrlsp.learning import Settings
 from bcrlsp.learning.disk import states_file
+from bcrlsp.learning.reading import from_delta
 from bcrlsp.learning.task import TrainedPolicy
 from bcrlsp.learning.training import checked, train
-from bcrlsp.learning.transitions import Transitions
 from bcrlsp.learning.tuning import changed, check_search, search
 from bcrlsp.policies import load_policy, policy_digest, save_policy
 from bcrlsp.tables import as_rows, patiently
@@ -67,13 +67,13 @@ def train_policy(
 def _trained(
     context: Context, settings: Settings, as_of: str | None, tune: int | None, file: Path | None
 ) -> Outcome:
-    """Reads, trains and keeps. file: see `Transitions.from_delta`."""
+    """Reads, trains and keeps. file: see `bcrlsp.learning.reading.from_delta`."""
     lake, feature_set = context.lake, context.feature_set
     version = lake.version("trajectories")
     require_grid(lake, context.calendar)
     point = _after_the_last(context) if as_of is None else context.calendar.parse(as_of)
     with context.stage("Reading the trajectories"):
-        transitions = Transitions.from_delta(
+        transitions = from_delta(
             lake.location("trajectories"),
             version,
             before=None if as_of is None else _known_before(context, point),

@@ -23,12 +23,13 @@ from bcrlsp.evaluation.evidence import (
 )
 from bcrlsp.evaluation.intervals import INTERVALS
 from bcrlsp.evaluation.log import Bools
-from bcrlsp.evaluation.off_policy import Estimate, as_table, asked, judged
+from bcrlsp.evaluation.off_policy import Estimate, asked, judged
 from bcrlsp.evaluation.on_policy import NAME as ON_POLICY
 from bcrlsp.evaluation.propensities import complete
 from bcrlsp.evaluation.reading import LoggedTable, Target, read_log
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms
+from bcrlsp.frames import as_table
 
 EVERYONE = "all users"
 """The segment that holds every user."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from bcrlsp.errors import ConfigError, DataError
+from bcrlsp.errors import ConfigError
 from bcrlsp.evaluation.behaviour import Calibration
 from bcrlsp.evaluation.bounds import value_bounds
 from bcrlsp.evaluation.diagnostics import Diagnostics, cautions, diagnose, refusals
@@ -26,6 +26,7 @@ from bcrlsp.evaluation.evidence import (
 from bcrlsp.evaluation.intervals import INTERVALS
 from bcrlsp.evaluation.reading import Target, read_log
 from bcrlsp.evaluation.settings import Settings
+from bcrlsp.frames import as_table
 
 
 @dataclass(frozen=True)
@@ -195,17 +196,3 @@ def _on_propensities(found: Evidence, models: Models) -> tuple[list[str], Calibr
     if fitted is None:
         return [], None
     return fitted.warnings(found.missing, found.raised, found.rows), fitted.calibration
-
-
-def as_table(trajectories: Any) -> pa.Table:
-    """A pyarrow.Table of a table, a pandas DataFrame or a Spark DataFrame, in its row order."""
-    if isinstance(trajectories, pa.Table):
-        return trajectories
-    if hasattr(trajectories, "toArrow"):
-        return trajectories.toArrow()
-    if hasattr(trajectories, "to_records"):
-        return pa.Table.from_pandas(trajectories, preserve_index=False)
-    raise DataError(
-        f"trajectories are a {type(trajectories).__name__}; allowed: a pyarrow.Table, a pandas or "
-        "a Spark DataFrame"
-    )

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bcrlsp.evaluation.off_policy import Estimate, as_table, estimate
+from bcrlsp.evaluation.off_policy import Estimate, estimate
 from bcrlsp.evaluation.settings import Settings
+from bcrlsp.frames import as_table
 
 NAME = "on-policy"
 """What `Estimate.estimator` says."""

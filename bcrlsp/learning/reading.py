@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.arrays import as_flags, as_levels, as_propensities, as_states, whole
 from bcrlsp.errors import DataError
+from bcrlsp.frames import as_table
 from bcrlsp.learning import disk
 from bcrlsp.learning.memory import release_memory
 from bcrlsp.learning.transitions import Transitions, check_values
@@ -32,14 +33,34 @@ _BATCH_ROWS = 8_192
 _BUFFER = 2**18
 
 
+def from_frame(frame: Any, feature_names: Sequence[str] | None = None) -> Transitions:
+    """Transitions of a table with the columns of `trajectories`, in any order of rows.
+
+    frame: a pyarrow.Table, a pandas, Polars or Spark DataFrame. feature_names: names of the state's
+    columns, for messages. Raises DataError, with the column's name, where a column is missing, a
+    value is missing or not finite, or steps repeat.
+    """
+    table = as_table(frame)
+    return from_batches(
+        lambda columns: table.select(columns).to_batches(), table.schema, feature_names
+    )
+
+
 def from_delta(
     path: str,
     version: int,
-    before: date | None,
-    feature_names: Sequence[str] | None,
+    before: date | None = None,
+    feature_names: Sequence[str] | None = None,
     states_in: Path | None = None,
 ) -> Transitions:
-    """See `Transitions.from_delta`."""
+    """Transitions of a pinned version of the Delta table at `path`, read without Spark.
+
+    before: only periods that start before this day. feature_names: names of the state's columns,
+    for messages. states_in: file that the states are put into, for more than memory holds; it must
+    stay for as long as they are used. Raises DataError where there is no such table or version,
+    where it is empty, where a value is missing or not finite (with the column's name), or where
+    steps repeat.
+    """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 

@@ -9,11 +9,8 @@ is not used itself.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from bcrlsp.arrays import (
@@ -132,39 +129,6 @@ class Transitions:
     def usable(self) -> NDArray[np.bool_]:
         """(n,) bool: rows that training uses, all but the truncated ones."""
         return self.has_next | self.terminal
-
-    @classmethod
-    def from_arrow(
-        cls, table: pa.Table, feature_names: Sequence[str] | None = None
-    ) -> "Transitions":
-        """From a table with the columns of `trajectories`, in any order of rows."""
-        from bcrlsp.learning.reading import from_batches
-
-        return from_batches(
-            lambda columns: table.select(columns).to_batches(), table.schema, feature_names
-        )
-
-    @classmethod
-    def from_delta(
-        cls,
-        path: str,
-        version: int,
-        before: date | None = None,
-        feature_names: Sequence[str] | None = None,
-        states_in: Path | None = None,
-    ) -> "Transitions":
-        """From a pinned version of the Delta table at `path`, read without Spark.
-
-        before: only periods that start before this day.
-        feature_names: names of the state's columns, for messages.
-        states_in: file that the states are put into, for more than memory holds; it must stay for
-            as long as they are used.
-        Raises DataError where there is no such table or version, where it is empty, where a value
-        is missing or not finite (with the column's name), or where steps repeat.
-        """
-        from bcrlsp.learning.reading import from_delta
-
-        return from_delta(path, version, before, feature_names, states_in)
 
     def of_users(self, chosen: NDArray[np.bool_]) -> "Transitions":
         """The rows of some users, copied; chosen: (u,) bool."""

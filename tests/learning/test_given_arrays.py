@@ -12,7 +12,7 @@ from known_mdp import UNIFORM, KnownMDP
 from test_transitions import ROWS, row, table
 
 from bcrlsp.errors import DataError
-from bcrlsp.learning.transitions import Transitions
+from bcrlsp.learning.reading import from_frame
 
 LOG = KnownMDP(2).log(UNIFORM, users=4, steps=5, seed=1, masks=True)
 N = len(LOG)
@@ -130,12 +130,12 @@ def test_a_table_is_held_to_the_same(changed: dict, kinds: dict, message: str) -
         if "terminal" in kinds:
             each["terminal"] = int(each["terminal"])
     with pytest.raises(DataError, match=message):
-        Transitions.from_arrow(pa.Table.from_pylist(rows, schema))
+        from_frame(pa.Table.from_pylist(rows, schema))
 
 
 def test_whole_levels_of_a_float_column_are_read() -> None:
     schema = table(ROWS).schema
     schema = schema.set(schema.get_field_index("level"), pa.field("level", pa.float64()))
     rows = [{**each, "terminal": bool(each["terminal"])} for each in ROWS]
-    held = Transitions.from_arrow(pa.Table.from_pylist(rows, schema))
-    np.testing.assert_array_equal(held.levels, Transitions.from_arrow(table(rows)).levels)
+    held = from_frame(pa.Table.from_pylist(rows, schema))
+    np.testing.assert_array_equal(held.levels, from_frame(table(rows)).levels)

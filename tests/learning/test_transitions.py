@@ -15,7 +15,7 @@ from known_mdp import LOG, learn
 
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.learning.disk import StatesOnDisk, created, finished, states_file
-from bcrlsp.learning.transitions import Transitions
+from bcrlsp.learning.reading import from_delta, from_frame
 from bcrlsp.tables import TABLES, Lake
 
 SCHEMA = pa.schema(
@@ -48,7 +48,7 @@ ROWS = [row("b", 0), row("b", 1), row("b", 2), row("a", 0), row("a", 1, terminal
 @settings(deadline=None)
 @given(st.permutations(ROWS))
 def test_any_order_of_rows_gives_the_same_transitions(rows: list[dict]) -> None:
-    held = Transitions.from_arrow(table(rows))
+    held = from_frame(table(rows))
     np.testing.assert_array_equal(held.users, [0, 2, 5, 7])
     np.testing.assert_array_equal(held.states[:, 0], [0, 1, 0, 1, 2, 0, 2])
     np.testing.assert_array_equal(held.levels, [0, 1, 0, 1, 2, 0, 2])
@@ -60,7 +60,7 @@ def test_any_order_of_rows_gives_the_same_transitions(rows: list[dict]) -> None:
 
 
 def test_some_users_are_whole_trajectories() -> None:
-    held = Transitions.from_arrow(table(ROWS)).of_users(np.array([True, False, True]))
+    held = from_frame(table(ROWS)).of_users(np.array([True, False, True]))
     np.testing.assert_array_equal(held.users, [0, 2, 4])
     np.testing.assert_array_equal(held.has_next, [1, 0, 0, 0])
 
@@ -86,22 +86,20 @@ def test_some_users_are_whole_trajectories() -> None:
 def test_bad_rows_are_one_clear_line(changed: dict, message: str) -> None:
     rows = [ROWS[0], row("b", 1) | changed, *ROWS[2:]]
     with pytest.raises(DataError, match=message) as caught:
-        Transitions.from_arrow(table(rows), ["recency", "tenure"])
+        from_frame(table(rows), ["recency", "tenure"])
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_column_and_an_empty_table_are_told() -> None:
     with pytest.raises(DataError, match="lack the column step"):
-        Transitions.from_arrow(table(ROWS).drop_columns("step"))
+        from_frame(table(ROWS).drop_columns("step"))
     with pytest.raises(DataError, match="there are no trajectories"):
-        Transitions.from_arrow(table([]))
+        from_frame(table([]))
 
 
 def test_masks_are_read_where_the_table_has_them() -> None:
     masks = [[True, index % 2 == 0, False] for index in range(len(ROWS))]
-    held = Transitions.from_arrow(
-        table(ROWS).append_column("allowed", pa.array(masks, pa.list_(pa.bool_())))
-    )
+    held = from_frame(table(ROWS).append_column("allowed", pa.array(masks, pa.list_(pa.bool_()))))
     np.testing.assert_array_equal(held.allowed, np.array(masks)[[3, 4, 0, 1, 2, 5, 6]])
 
 
@@ -109,27 +107,27 @@ def test_a_pinned_version_is_read_without_spark(tmp_path: Path) -> None:
     place = str(tmp_path / "t")
     write_deltalake(place, table(ROWS[:4]), partition_by=["period"])
     write_deltalake(place, table(ROWS[4:]), mode="append")
-    assert len(Transitions.from_delta(place, 0)) == 4
-    whole = Transitions.from_delta(place, 1)
-    expected = Transitions.from_arrow(table(ROWS))
+    assert len(from_delta(place, 0)) == 4
+    whole = from_delta(place, 1)
+    expected = from_frame(table(ROWS))
     for name in ("states", "levels", "rewards", "costs", "terminal", "has_next", "users"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(expected, name))
-    early = Transitions.from_delta(place, 1, before=date(2025, 1, 2))
+    early = from_delta(place, 1, before=date(2025, 1, 2))
     np.testing.assert_array_equal(early.users, [0, 1, 2, 3])
     with pytest.raises(DataError, match="there are no trajectories"):
-        Transitions.from_delta(place, 1, before=date(2024, 1, 1))
+        from_delta(place, 1, before=date(2024, 1, 1))
     with pytest.raises(DataError, match="cannot read version 9"):
-        Transitions.from_delta(place, 9)
+        from_delta(place, 9)
     with pytest.raises(DataError, match="there is no Delta table at"):
-        Transitions.from_delta(str(tmp_path / "x"), 0)
+        from_delta(str(tmp_path / "x"), 0)
 
 
 def test_states_in_a_file_are_the_same_and_travel_as_its_name(tmp_path: Path) -> None:
     place = str(tmp_path / "t")
     write_deltalake(place, table(ROWS))
     with states_file(str(tmp_path)) as file:
-        held = Transitions.from_delta(place, 0, states_in=file)
-        in_memory = Transitions.from_delta(place, 0)
+        held = from_delta(place, 0, states_in=file)
+        in_memory = from_delta(place, 0)
         assert isinstance(held.states, StatesOnDisk)
         assert held.nbytes == in_memory.nbytes - in_memory.states.nbytes
         sent = pickle.loads(pickle.dumps(held))
@@ -168,16 +166,16 @@ def test_periods_within_a_file_and_columns_that_came_later(tmp_path: Path) -> No
     write_deltalake(place, table(ROWS[:4]))
     later = table(ROWS[4:]).append_column("note", pa.array(["x"] * 3))
     write_deltalake(place, later, mode="append", schema_mode="merge")
-    early = Transitions.from_delta(place, 1, before=date(2025, 1, 2))
+    early = from_delta(place, 1, before=date(2025, 1, 2))
     np.testing.assert_array_equal(early.users, [0, 1, 2, 3])
     np.testing.assert_array_equal(early.states[:, 0], [0, 0, 0])
     masks = pa.array([[True] * 3] * 3, pa.list_(pa.bool_()))
     masked = table(ROWS[4:]).append_column("allowed", masks)
     write_deltalake(place, masked, mode="overwrite", schema_mode="overwrite")
-    assert Transitions.from_delta(place, 2).allowed is not None
+    assert from_delta(place, 2).allowed is not None
     write_deltalake(place, table(ROWS[:4]), mode="append", schema_mode="merge")
     with pytest.raises(DataError, match="allowed is null in a trajectory"):
-        Transitions.from_delta(place, 3)
+        from_delta(place, 3)
 
 
 def test_what_spark_wrote_is_read(lake: Lake) -> None:
@@ -189,7 +187,7 @@ def test_what_spark_wrote_is_read(lake: Lake) -> None:
     ]  # fmt: skip
     frame = lake.spark.createDataFrame(rows, TABLES["trajectories"].schema)
     version = lake.overwrite("trajectories", frame.repartition(3))
-    held = Transitions.from_delta(lake.location("trajectories"), version)
+    held = from_delta(lake.location("trajectories"), version)
     assert len(held) == 80
     assert held.has_next.sum() == 60
     np.testing.assert_array_equal(np.isnan(held.propensities), np.arange(80) % 4 > 0)

@@ -14,7 +14,7 @@ def test_connect_ingests_the_same_rows(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK", "PYSPARK"))}
     environment |= {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(HERE.parents[1])}
     told = subprocess.run(
-        [sys.executable, str(HERE / "connect_run.py"), str(tmp_path)],
+        [sys.executable, str(HERE / "ingest_connect_run.py"), str(tmp_path)],
         env=environment,
         capture_output=True,
         text=True,
