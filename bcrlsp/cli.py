@@ -9,14 +9,17 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bcrlsp import __version__
-from bcrlsp.commands.base import COMMANDS, Outcome
 from bcrlsp.errors import BcrlspError, UserError
 from bcrlsp.extras import missing_dependency
+
+if TYPE_CHECKING:
+    from bcrlsp.commands.base import Outcome
+    from bcrlsp.registry import Registry
 
 _USER_MISTAKE = 2
 _FAILURE = 1
@@ -24,14 +27,21 @@ _FAILURE = 1
 _MISTAKE = re.compile(r"^bcrlsp\.errors\.(?:User|Config|Data)Error: (.+)$", re.MULTILINE)
 
 
+def _commands() -> "Registry[click.Command]":
+    """The registry of commands: imported when it is asked for, since it needs Spark."""
+    from bcrlsp.commands.base import COMMANDS
+
+    return COMMANDS
+
+
 class _Group(click.Group):
     """The commands of the registry, imported when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return COMMANDS.names()
+        return _commands().names()
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        return COMMANDS.get(name)
+        return _commands().get(name)
 
 
 _GROUP = _Group(
@@ -109,7 +119,7 @@ def _exit(code: int) -> None:
         sys.exit(code)
 
 
-def _show(outcome: Outcome, as_json: bool) -> None:
+def _show(outcome: "Outcome", as_json: bool) -> None:
     for line in outcome.lines:
         click.echo(line)
     if as_json:

@@ -5,12 +5,12 @@ down often fit where neither fits alone; among users that are all near a tie suc
 to nothing. Pairs are looked for within a group, whose users are in the same rows.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.allocation.rounding import Moves, noise_of
 from bcrlsp.allocation.rows import FloatArray
+from bcrlsp.compiled import compiled
 
 _PAIRS = 4_000_000
 _FEWEST, _MOST = 48, 1500
@@ -95,7 +95,7 @@ def _exchange(
             slack[rows] -= used[move]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _best_pair(gain, use, user, slack):  # type: ignore[no-untyped-def]
     """The two moves of different users that gain most and fit; (-1, -1) where none gains."""
     best, first, second = 0.0, -1, -1
@@ -111,7 +111,7 @@ def _best_pair(gain, use, user, slack):  # type: ignore[no-untyped-def]
     return first, second
 
 
-@numba.njit(cache=True)
+@compiled()
 def _best_sorted(gain, use, user, room):  # type: ignore[no-untyped-def]
     """As _best_pair in one row, moves in rising order of use; the same move twice is a single one.
 

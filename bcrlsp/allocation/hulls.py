@@ -9,7 +9,6 @@ the box takes, or none, drop out, and of one row the rest need only be sorted.
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -17,6 +16,7 @@ from scipy import sparse
 from bcrlsp.allocation.program import NoFeasiblePoint, Program, ProgramSolution
 from bcrlsp.allocation.rows import FloatArray
 from bcrlsp.allocation.simplex import TRADED, Box, simplex
+from bcrlsp.compiled import compiled
 
 _SIFTED = 1500
 
@@ -135,7 +135,7 @@ def _reach(member: sparse.csr_matrix, box: Box) -> tuple[FloatArray, FloatArray]
     return caps @ box.width + floors @ box.below, caps @ box.below + floors @ box.width
 
 
-@numba.njit(cache=True)
+@compiled()
 def _hulls(starts, net, use, first, at, cell, gain, by, to):  # type: ignore[no-untyped-def]
     """Fills the arrays of Steps and returns how many steps there are.
 
@@ -178,7 +178,7 @@ def _hulls(starts, net, use, first, at, cell, gain, by, to):  # type: ignore[no-
     return found
 
 
-@numba.njit(cache=True)
+@compiled()
 def _by_slope(slope, use, room, give, width, below, traded):  # type: ignore[no-untyped-def]
     """Part of each step that is taken, how far the price moves, and where it would go further.
 
@@ -202,7 +202,7 @@ def _by_slope(slope, use, room, give, width, below, traded):  # type: ignore[no-
     return part, -below, -1 if room - give > traded else 0
 
 
-@numba.njit(cache=True)
+@compiled()
 def _corners(at, cell, use, to, taken, most, x):  # type: ignore[no-untyped-def]
     """Fills x (j,) with the corners that the steps lead to, each cell's filled in their order."""
     i = 0

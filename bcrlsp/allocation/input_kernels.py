@@ -3,8 +3,10 @@
 import numba
 import numpy as np
 
+from bcrlsp.compiled import compiled
 
-@numba.njit(cache=True, inline="always")
+
+@compiled(inline="always")
 def _places(c, places, most, tolerance, largest):  # type: ignore[no-untyped-def]
     """The fewest decimal places, from `places` on, with which c can be written; most + 1: none."""
     if np.floor(c) == c:
@@ -17,7 +19,7 @@ def _places(c, places, most, tolerance, largest):  # type: ignore[no-untyped-def
     return places
 
 
-@numba.njit(cache=True)
+@compiled()
 def inspect_block(value, cost, code, most, most_short, tops):  # type: ignore[no-untyped-def]
     """(problem, row, level, largest |value|, largest cost, grid exponent, places, short places).
 
@@ -58,13 +60,13 @@ def inspect_block(value, cost, code, most, most_short, tops):  # type: ignore[no
     return 0, 0, 0, top_value, top_cost, grid, places, short
 
 
-@numba.njit(cache=True)
+@compiled()
 def _alike(x, y, part):  # type: ignore[no-untyped-def]
     """Whether two numbers differ, but by no more than `part` of the larger."""
     return x != y and abs(x - y) <= part * max(abs(x), abs(y)) and np.isfinite(x - y)
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def find_alike(value, part, threads, found):  # type: ignore[no-untyped-def]
     """found: (n,) bool, set for users with two values that may differ by rounding alone."""
     n = value.shape[0]
@@ -79,7 +81,7 @@ def find_alike(value, part, threads, found):  # type: ignore[no-untyped-def]
                         found[i] = True
 
 
-@numba.njit(cache=True)
+@compiled()
 def make_equal(value, part):  # type: ignore[no-untyped-def]
     """Raises values of a user that differ by rounding alone to the highest of them."""
     for i in range(value.shape[0]):

@@ -13,6 +13,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from bcrlsp.compiled import compiled
+
 JITTER = 2.0**-36
 RATIO_BINS = 48
 
@@ -21,7 +23,7 @@ _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _mix(x: Any) -> Any:
     """Finaliser of splitmix64 (Steele, Lea, Flood 2014): every input bit moves every output bit."""
     x = x + _GOLDEN
@@ -30,7 +32,7 @@ def _mix(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _score(value, cost, i, g, weight, damp, price_cost, price_count, score):  # type: ignore[no-untyped-def]
     """Fills score (a,) of user i and returns the best level."""
     best = 0
@@ -44,7 +46,7 @@ def _score(value, cost, i, g, weight, damp, price_cost, price_count, score):  # 
     return best
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _add(sums, value, cost, i, cell, a, h, per, times):  # type: ignore[no-untyped-def]
     per_value, per_cost, doubt, fold = per
     v = np.float64(value[i, a]) * per_value
@@ -57,7 +59,7 @@ def _add(sums, value, cost, i, cell, a, h, per, times):  # type: ignore[no-untyp
     sums[4, cell, a] += times * np.int64(high)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _walk(  # type: ignore[no-untyped-def]
     value, cost, i, g, cell, h, weight, damp, box, alpha, beta, tries, try_cost, try_count,
     per, tried, score,
@@ -87,7 +89,7 @@ def _walk(  # type: ignore[no-untyped-def]
         a = after
 
 
-@numba.njit(cache=True)
+@compiled()
 def scan_rows(  # type: ignore[no-untyped-def]
     value, cost, code, hashes, weight, price_cost, price_count, per,
     box, alpha, beta, tries, try_cost, try_count, along, split, salt, threshold,
@@ -148,7 +150,7 @@ def scan_rows(  # type: ignore[no-untyped-def]
                 _add(tried[j], value, cost, i, cell, a, h, per, 1)
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def scan_block(  # type: ignore[no-untyped-def]
     value, cost, code, hashes, weight, price_cost, price_count, per,
     box, alpha, beta, tries, try_cost, try_count, along, split, salt, threshold,
@@ -164,7 +166,7 @@ def scan_block(  # type: ignore[no-untyped-def]
         )  # fmt: skip
 
 
-@numba.njit(cache=True)
+@compiled()
 def choose_rows(  # type: ignore[no-untyped-def]
     value, cost, code, hashes, weight, price_cost, price_count, start, stop, levels
 ):
@@ -175,7 +177,7 @@ def choose_rows(  # type: ignore[no-untyped-def]
         levels[i] = _score(value, cost, i, code[i], weight, damp, price_cost, price_count, score)
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def choose_block(  # type: ignore[no-untyped-def]
     value, cost, code, hashes, weight, price_cost, price_count, threads, levels
 ):
@@ -188,7 +190,7 @@ def choose_block(  # type: ignore[no-untyped-def]
         )  # fmt: skip
 
 
-@numba.njit(cache=True)
+@compiled()
 def hash_block(data, offsets, hashes):  # type: ignore[no-untyped-def]
     """hashes: (n,) uint64 of the byte strings data[offsets[i]:offsets[i + 1]] (FNV-1a, mixed)."""
     for i in range(len(hashes)):
@@ -198,7 +200,7 @@ def hash_block(data, offsets, hashes):  # type: ignore[no-untyped-def]
         hashes[i] = _mix(h)
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def hash_numbers(hashes, threads):  # type: ignore[no-untyped-def]
     """hashes: (n,) uint64, as hash_block of the decimal text of 0, 1, 2, ..."""
     n = len(hashes)
@@ -224,7 +226,7 @@ def share_threshold(share: float) -> np.uint64:
     return np.uint64(top if share >= 1.0 else int(share * top))
 
 
-@numba.njit(cache=True)
+@compiled()
 def damping(hashes):  # type: ignore[no-untyped-def]
     """(n,) the factor on each user's prices, as the passes have it."""
     damp = np.empty(len(hashes))

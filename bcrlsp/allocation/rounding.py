@@ -9,7 +9,6 @@ small integer program decides.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -20,6 +19,7 @@ from bcrlsp.allocation.core import Core
 from bcrlsp.allocation.dominated import NOISE
 from bcrlsp.allocation.fixed import Units
 from bcrlsp.allocation.rows import FloatArray, Rows
+from bcrlsp.compiled import compiled
 
 MOVES = 2000
 _ROUNDS = 4
@@ -118,7 +118,7 @@ def noise_of(before: FloatArray, after: FloatArray) -> FloatArray:
     return NOISE * np.maximum(np.abs(before), np.abs(after))
 
 
-@numba.njit(cache=True)
+@compiled()
 def repair(merit, use, row, slack, size, levels, most):  # type: ignore[no-untyped-def]
     """Moves until no row is broken; False when no single move helps."""
     for _ in range(most):
@@ -155,7 +155,7 @@ def repair(merit, use, row, slack, size, levels, most):  # type: ignore[no-untyp
     return False
 
 
-@numba.njit(cache=True)
+@compiled()
 def fill(merit, use, row, slack, levels, most):  # type: ignore[no-untyped-def]
     """Takes the move of the largest gain that every row has room for, until there is none."""
     for _ in range(most):
@@ -178,7 +178,7 @@ def fill(merit, use, row, slack, levels, most):  # type: ignore[no-untyped-def]
         _move(use, row, slack, levels, best_i, best_a)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _move(use, row, slack, levels, i, a):  # type: ignore[no-untyped-def]
     for r in range(row.shape[1]):
         k = row[i, r]

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from bcrlsp.compiled import compiled
 from bcrlsp.planning.histories import Histories
 from bcrlsp.planning.response import Floats, Ints, Response
 
@@ -129,7 +130,7 @@ class Belief:
         return np.divmod(np.minimum(drawn, edges.shape[1] - 1), weights.shape[2])
 
 
-@numba.njit(cache=True)
+@compiled()
 def _follow(  # type: ignore[no-untyped-def]
     first, last, levels, returned, after, start, log_chances, log_begin, weights, states
 ):
@@ -159,7 +160,7 @@ def _follow(  # type: ignore[no-untyped-def]
     return top + np.log(total)
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _expected(  # type: ignore[no-untyped-def]
     offsets, levels, returned, after, start, log_chances, log_begin
 ):
@@ -190,7 +191,7 @@ def _expected(  # type: ignore[no-untyped-def]
     return likelihoods, counts, begins
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _posterior(  # type: ignore[no-untyped-def]
     offsets, levels, returned, after, start, log_chances, log_begin
 ):

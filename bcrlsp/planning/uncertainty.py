@@ -7,6 +7,7 @@ Hausman 1974), the posterior its normal approximation at the optimum.
 import numba
 import numpy as np
 
+from bcrlsp.compiled import compiled
 from bcrlsp.planning.fit import chance_slopes
 from bcrlsp.planning.histories import Histories
 from bcrlsp.planning.response import PARAMETERS, Floats, Response
@@ -57,7 +58,7 @@ def draws(response: Response, spread: Floats, count: int, seed: int) -> list[Res
     return found
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _information(  # type: ignore[no-untyped-def]
     offsets, levels, returned, after, start, log_chances, log_begin, rises
 ):

@@ -39,7 +39,7 @@ sys.meta_path.insert(0, Blocked())
 
 # The LP by hand: three users, levels 0 and 1 at cost 1 and gains 3, 2, 1; two of them fit 2.
 # The estimate by hand: a deterministic target of level 1, logged with probability 1/2 each: the
-# importance-weighted mean of (2 x 1, 2 x 0, 0, 0) is 1/2.
+# importance-weighted mean of (2 x 1, 2 x 0, 0, 0), 100 times over, is 1/2.
 ARRAYS = """
 import json, sys
 import numpy as np
@@ -50,18 +50,19 @@ found = bcrlsp.solve(
     np.array([[0, 3], [0, 2], [0, 1]]), np.array([[0, 1], [0, 1], [0, 1]]),
     [bcrlsp.Budget("day", 2)],
 )
+n = 100
 log = pa.table({
-    "user_id": ["a", "b", "c", "d"],
-    "period": [date(2025, 1, 6)] * 4,
-    "step": pa.array([0] * 4, pa.int32()),
-    "state": pa.array([[0.0]] * 4, pa.list_(pa.float32())),
-    "level": pa.array([1, 1, 0, 0], pa.int32()),
-    "reward": [1.0, 0.0, 1.0, 0.0],
-    "cost": [1.0, 0.0, 0.0, 0.0],
-    "propensity": [0.5] * 4,
-    "terminal": [False] * 4,
+    "user_id": [f"u{user}" for user in range(4 * n)],
+    "period": [date(2025, 1, 6)] * 4 * n,
+    "step": pa.array([0] * 4 * n, pa.int32()),
+    "state": pa.array([[0.0]] * 4 * n, pa.list_(pa.float32())),
+    "level": pa.array([1, 1, 0, 0] * n, pa.int32()),
+    "reward": [1.0, 0.0, 1.0, 0.0] * n,
+    "cost": [1.0, 0.0, 0.0, 0.0] * n,
+    "propensity": [0.5] * 4 * n,
+    "terminal": [False] * 4 * n,
 })
-value = bcrlsp.estimate(log, np.array([[0.0, 1.0]] * 4), estimator="is", gamma=0.0).value
+value = bcrlsp.estimate(log, np.array([[0.0, 1.0]] * 4 * n), estimator="is", gamma=0.0).value
 policy = bcrlsp.load_policy(sys.argv[1])
 q = policy.q_values(np.ones((2, 2), np.float32)).tolist()
 foreign = sorted({name.partition(".")[0] for name in sys.modules} & set(json.loads(sys.argv[2])))
@@ -77,6 +78,7 @@ def policy_place(tmp_path_factory: pytest.TempPathFactory) -> str:
                                     HeadSpec(name="cost", amounts=(0.0, 1.0)))
     )  # fmt: skip
     weights = {name: np.zeros(shape, np.float32) for name, shape in spec.shapes().items()}
+    weights["std"] = np.ones_like(weights["std"])
     manifest = Manifest(
         policy_id="by-hand",
         algorithm="by-hand",
