@@ -27,7 +27,6 @@ _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-_EPOCH = date(1970, 1, 1)
 # UTC by another name: the same grid as without a zone.
 _UTC_NAMES = ("UTC", "Etc/UTC", "Etc/UCT", "UCT", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal")
 _ANCHOR = datetime(2025, 1, 6, tzinfo=UTC)
@@ -273,7 +272,7 @@ class Calendar:
 
     @property
     def _first_number(self) -> int:
-        return (self._first_day - _EPOCH).days
+        return (self._first_day - date(1970, 1, 1)).days
 
 
 def as_utc(instant: datetime) -> datetime:
