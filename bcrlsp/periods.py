@@ -27,10 +27,8 @@ _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-_EPOCH = date(1970, 1, 1)
-# Zones that are UTC by another name: the same grid as without a zone.
+# UTC by another name: the same grid as without a zone.
 _UTC_NAMES = ("UTC", "Etc/UTC", "Etc/UCT", "UCT", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal")
-# Where grids that differ by whole periods are compared.
 _ANCHOR = datetime(2025, 1, 6, tzinfo=UTC)
 
 
@@ -163,8 +161,7 @@ class Calendar:
 
     @property
     def anchor(self) -> int:
-        """Number of the period that holds 2025-01-06 UTC: numbers from it do not depend on which
-        of the grid's periods the origin names."""
+        """Number of the period that holds 2025-01-06 UTC, whichever the origin names."""
         return self.index(_ANCHOR)
 
     @property
@@ -213,9 +210,10 @@ class Calendar:
         index = self.index(instant)
         if self.start(index) != instant:
             before, after = (self.label(i) for i in (index, index + 1))
+            where = f", local time of {zone}" if (zone := self.identity["zone"]) else ""
             raise UserError(
                 f"no period starts at {text}; the nearest start at {before} and {after} "
-                f"(period.origin {self.label(0)}, period.length {self.length}{self._where})"
+                f"(period.origin {self.label(0)}, period.length {self.length}{where})"
             )
         return index
 
@@ -274,12 +272,7 @@ class Calendar:
 
     @property
     def _first_number(self) -> int:
-        return (self._first_day - _EPOCH).days
-
-    @property
-    def _where(self) -> str:
-        zone = self.identity["zone"]
-        return f", local time of {zone}" if zone else ""
+        return (self._first_day - date(1970, 1, 1)).days
 
 
 def as_utc(instant: datetime) -> datetime:
@@ -297,8 +290,7 @@ def _local(instant: datetime, tz: tzinfo) -> datetime:
 def _midnight(day: date, tz: tzinfo) -> datetime:
     """The instant, UTC, at which a local date begins.
 
-    A midnight that clocks skip is the moment of the change; of two midnights it is the first. The
-    rule of Java, and so of Spark, is the same.
+    A midnight that clocks skip is the moment of the change; of two it is the first, as in Spark.
     """
     return datetime.combine(day, time(), tz).astimezone(UTC)
 
