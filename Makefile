@@ -88,6 +88,10 @@ bench-train: setup ## The learner against a plain torch loop and d3rlpy (QUICK=1
 bench-quality: setup ## Algorithms against known optima and d3rlpy (QUICK=1: smaller)
 	$(BIN)/python benchmarks/bench_quality.py $(if $(QUICK),--quick)
 
+.PHONY: bench-control
+bench-control: setup ## Cost control on simulated days, its speed (QUICK=1: smaller, writes nothing)
+	$(BIN)/python benchmarks/bench_control.py $(if $(QUICK),--quick)
+
 .PHONY: clean
 clean: ## Remove tables, artefacts and caches (not the virtual environment)
 	rm -rf lake artifacts lakes site .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse

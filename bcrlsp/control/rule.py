@@ -168,6 +168,6 @@ def _check_known(ledger: Ledger, limits: Sequence[Limit]) -> None:
     ]
     if more:
         raise DataError(
-            f"the ledger bounds the budget {more[0]!r}, which the rule was not given; give the rule "
-            "all budgets of its ledger"
+            f"the ledger bounds the budget {more[0]!r}, which the rule was not given; give the "
+            "rule all budgets of its ledger"
         )
