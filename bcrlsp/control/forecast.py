@@ -67,10 +67,19 @@ class ReturnCurve:
     held: Floats
     redeemed: Floats
 
+    @property
+    def before(self) -> float:
+        """Share held before the first age."""
+        return 1.0 if self.held.any() else 0.0
+
     @staticmethod
     def never() -> "ReturnCurve":
         """Nothing comes back within the period: face value is spent money."""
         return ReturnCurve(np.array([0.0]), np.array([1.0]), np.array([1.0]))
+
+    def in_expectation(self) -> "ReturnCurve":
+        """The same for who commits what he expects to be redeemed: nothing is held beyond that."""
+        return ReturnCurve(self.ages, np.zeros(len(self.ages)), self.redeemed)
 
     @staticmethod
     def learn(
@@ -96,7 +105,7 @@ class ReturnCurve:
 
     def hold(self, age: ArrayLike) -> Floats:
         """Share still held at ages (any shape), seconds; 0 for ages below 0: not sent yet."""
-        found = np.interp(np.asarray(age, np.float64), self.ages, self.held, left=1.0)
+        found = np.interp(np.asarray(age, np.float64), self.ages, self.held, left=self.before)
         return np.where(np.asarray(age) < 0, 0.0, found)
 
     def seen(self, age: ArrayLike) -> Floats:

@@ -40,20 +40,26 @@ class Overbooking:
         if not self.spread >= 0:
             raise UserError(f"spread is {self.spread}; allowed: at least 0")
 
-    def limits(self, budgets: Floats, position: Position) -> Floats:
-        """Limits (k,) to commit against in place of the budgets (k,), money.
+    def limits(
+        self, budgets: Floats, position: Position, rate: float | None = None
+    ) -> tuple[Floats, Position]:
+        """Limits (k,) to commit against in place of the budgets (k,), money; and the position that
+        a controller plans from, in money that is expected to be redeemed.
 
         The largest face value F beside what is redeemed, with F * rate + z * sd(F) within the
         budget's rest; sd of a sum of single redemptions and of a rate that differs between days.
-        Never below the hard limit.
+        Never below the hard limit. rate: as seen today, where enough has been.
         """
+        rate = self.rate if rate is None else rate
         rest = np.maximum(budgets - position.redeemed, 0.0)
         z = NormalDist().inv_cdf(self.quantile)
-        low, high = rest.copy(), rest / self.rate
+        low, high = np.zeros_like(rest), rest / rate
         for _ in range(60):
             face = (low + high) / 2
-            once = face * self.bonus * self.rate * max(1 - self.rate, 0.0)
-            days = (face * self.rate * self.spread) ** 2
-            fits = face * self.rate + z * np.sqrt(once + days) <= rest
+            once = face * self.bonus * rate * max(1 - rate, 0.0)
+            fits = face * rate + z * np.sqrt(once + (face * rate * self.spread) ** 2) <= rest
             low, high = np.where(fits, face, low), np.where(fits, high, face)
-        return np.where(np.isfinite(budgets), position.redeemed + low, np.inf)
+        free = ~np.isfinite(budgets)
+        booked = np.where(free, np.inf, position.redeemed + np.maximum(low, rest))
+        planned = np.where(free, np.inf, position.redeemed + low * rate)
+        return booked, Position(planned, position.redeemed, position.out * rate)

@@ -56,6 +56,12 @@ class Watch:
             self.start + self.width * (np.arange(len(self.requests)) + 0.5), np.float64
         )
 
+    def rate(self, least: float) -> float | None:
+        """Share of the first budget's commitments that is expected to be redeemed; None where less
+        than `least` money has been committed."""
+        face = float(self.face[:, 0].sum())
+        return float(self.expected[:, 0].sum()) / face if face >= least else None
+
     def slot(self, now: float) -> int:
         """Number of the slot of an instant; the first or last for one outside."""
         return int(np.clip((now - self.start) // self.width, 0, len(self.requests) - 1))

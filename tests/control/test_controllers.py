@@ -104,8 +104,9 @@ def test_a_budget_without_a_limit_has_no_price() -> None:
 def test_overbooking_by_hand() -> None:
     booking = Overbooking(quantile=0.975, rate=0.5, spread=0.1, bonus=2.0)
     position = Position(np.array([100.0]), np.array([20.0]), np.array([30.0]))
-    (limit,) = booking.limits(np.array([100.0]), position)
-    face = limit - 20
+    booked, planned = booking.limits(np.array([100.0]), position)
+    face = booked[0] - 20
+    assert (planned.limit[0], planned.out[0]) == (20 + face / 2, 15)
     # Mean F/2, variance F * 2 * 0.25 + (0.05 F)^2, within the rest of 80 at 1.96 sd.
     assert face / 2 + 1.95996 * np.sqrt(face / 2 + (0.05 * face) ** 2) == pytest.approx(
         80, abs=0.01

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bcrlsp.control import Ledger, Limit, MemoryStore, Money, PriceRule, SqliteStore
-from bcrlsp.control.ledger import Chosen
+from bcrlsp.control.ledger import Chosen, Entry, State
 from bcrlsp.errors import BcrlspError, DataError, UserError
 
 WHOLE = Money(1.0)
@@ -76,12 +76,12 @@ def test_a_redemption_of_nothing_is_counted(ledger: Ledger) -> None:
 
 def test_expiry_waits_for_the_grace_and_for_the_feed(ledger: Ledger) -> None:
     commit(ledger, "a", 4, until=100.0)
-    assert [ledger.expire(now) for now in (100.0, 109.9, 110.0, 111.0)] == [0, 0, 1, 0]
+    assert [ledger.expire(now) for now in (100.0, 109.9, 110.0, 111.0)] == [[], [], ["a"], []]
     assert used(ledger) == (0, 0)
     commit(ledger, "b", 4, until=200.0)
-    assert ledger.expire(300.0, feed=150.0) == 0
-    assert ledger.expire(301.0) == 0
-    assert ledger.expire(302.0, feed=200.0) == 1
+    assert ledger.expire(300.0, feed=150.0) == []
+    assert ledger.expire(301.0) == []
+    assert ledger.expire(302.0, feed=200.0) == ["b"]
 
 
 def test_a_redemption_after_its_money_went_back_counts(ledger: Ledger) -> None:
@@ -118,6 +118,20 @@ def test_opening_again_keeps_everything(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no ledger, but long enough to be read as one" * 50)
     with pytest.raises(DataError, match="no ledger"):
         SqliteStore(tmp_path / "text")
+
+
+def test_what_was_decided_elsewhere_is_taken_in_once(ledger: Ledger) -> None:
+    commit(ledger, "a", 4)
+    entries = {
+        "a": Entry(State.OUT, 1, 4, (4,), None),
+        "b": Entry(State.OUT, 1, 9, (9,), None),
+        "c": Entry(State.REDEEMED, 1, 5, (5,), None, 2),
+        "d": Entry(State.RELEASED, 1, 5, (5,), None),
+    }
+    ledger.restore(entries)
+    ledger.restore(entries)
+    assert used(ledger) == (2, 13)  # above the limit of 10: what is out is out
+    assert [ledger.redeem(name, 3) for name in "bcd"] == ["settled", "duplicate", "late"]
 
 
 def test_mistakes_settle_nothing(ledger: Ledger) -> None:

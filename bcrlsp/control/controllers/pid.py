@@ -18,8 +18,8 @@ class Pid:
 
     past: what the log has taught. gains: proportional, integral and derivative, on the logarithm of
     the price a step, of commitments less plan as a share of the period's plan. band: the price
-    begins to move where that is beyond it, and stops at half of it. floor: share of its first price that a price
-    never falls below, for a price of 0 could never rise again. holding: see `Steer`.
+    begins to move where that is beyond it, and stops at half of it. floor: share of its first price
+    that a price never falls below, for a price of 0 could never rise again. holding: see `Steer`.
     """
 
     def __init__(

@@ -197,8 +197,8 @@ class Ledger:
             self._store.apply(changed, lines, {name: counts.get(name, 0) for name in COUNTS})
         return told
 
-    def expire(self, now: float | None = None, feed: float | None = None) -> int:
-        """Gives back the money of bonuses whose life and grace are over; returns their number.
+    def expire(self, now: float | None = None, feed: float | None = None) -> list[str]:
+        """Gives back the money of bonuses whose life and grace are over; returns their ids.
 
         feed: time up to which the redemption feed is known to be complete. Once it has been told,
         money goes back only where the feed, too, is past the end of the bonus's life.
@@ -207,7 +207,18 @@ class Ledger:
         with self._store.transaction():
             lines, changed, counts = self._release(now, feed)
             self._store.apply(changed, lines, counts)
-        return len(changed)
+        return list(changed)
+
+    def restore(self, entries: Mapping[str, Entry]) -> None:
+        """Takes in entries as they are, with what they use up, whatever the limits say: what was
+        decided before a restart, and is written down elsewhere. Ids that are known stay."""
+        with self._store.transaction():
+            lines = self._store.lines()
+            known = self._store.find(entries)
+            fresh = {name: entry for name, entry in entries.items() if name not in known}
+            for entry in fresh.values():
+                settlement.take_in(entry, lines)
+            self._store.apply(fresh, lines, {})
 
     def _line(self, limit: Limit) -> Line:
         return Line(limit.name, limit.measure, limit.units(self.money))

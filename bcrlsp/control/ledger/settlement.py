@@ -50,6 +50,14 @@ def give_back(entry: Entry, lines: list[Line]) -> Entry:
     return entry._replace(state=State.RELEASED)
 
 
+def take_in(entry: Entry, lines: list[Line]) -> None:
+    """Adds what an entry uses up to the lines, which are changed."""
+    if entry.state == State.OUT:
+        _move(entry.charges, lines, 1, None)
+    elif entry.state == State.REDEEMED:
+        _move(entry.charges, lines, 0, entry.amount)
+
+
 def _settled(entry: Entry, amount: int, lines: list[Line], counts: Counts) -> Entry:
     # Above face value is the seller's mistake: no budget line was ever meant to hold it.
     paid, was_out = min(amount, entry.face), entry.state == State.OUT

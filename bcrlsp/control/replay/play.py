@@ -79,9 +79,8 @@ def play(
         position = Position.of(ledger.lines(), names, HUNDREDTHS.unit)
         if overbooking is not None:
             true = np.array([each.limit for each in limits])
-            booked = overbooking.limits(true, position)
+            booked, position = overbooking.limits(true, position, watch.rate(least=200.0))
             ledger.set_limits([_with(each, new) for each, new in zip(limits, booked, strict=True)])
-            position = Position(booked, position.redeemed, position.out)
         steer = controller.step(now, position, watch)
         prices.append(steer.prices)
         rule.reload(
