@@ -220,7 +220,7 @@ def main() -> None:
     """Runs it all and writes the sections."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer days, nothing written")
-    parser.add_argument("--days", type=int, default=100, help="days of the mode expected")
+    parser.add_argument("--days", type=int, default=40, help="days of the mode expected")
     arguments = parser.parse_args()
     parts = [
         f"`make bench-control` on {machine()}. Days of 24 h drawn at random, 40 types of users, "
@@ -247,8 +247,8 @@ def main() -> None:
             overshoots(4 if arguments.quick else arguments.days),
         ),
         "The library form with the default network (58 features, 128-128), two budgets, bonus ids "
-        "given, one thread. Decisions/s: of the fastest 30 in a row (the machine was shared), and by "
-        "processor time of all.",
+        "given, one thread. Decisions/s: of the fastest 30 in a row (the machine was shared), "
+        "and by processor time of all.",
         table(
             ["ledger", "decisions/s", "by processor time", "median ms", "p99 ms"],
             speeds(arguments.quick),

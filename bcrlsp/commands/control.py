@@ -17,7 +17,6 @@ from bcrlsp.control.stream.run import Stream
 from bcrlsp.control.stream.tables import Tables
 from bcrlsp.control.stream.users import UserStates
 from bcrlsp.errors import DataError, UserError
-from bcrlsp.policies import load_policy
 from bcrlsp.trajectories import states_at
 
 _SAMPLE = 400
@@ -40,7 +39,7 @@ def control(
     settings, calendar = context.config.control, context.calendar
     first = calendar.index(datetime.now(UTC)) if period is None else calendar.parse(period)
     trained = find_policy(context, policy, calendar.period(first))
-    held = load_policy(trained.uri)
+    held = trained.policy
     if getattr(held, "input", "features") != "features":
         raise UserError(
             f"policy {trained.policy_id} takes carried states; allowed here: one of features"

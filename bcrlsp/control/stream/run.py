@@ -108,6 +108,7 @@ class Stream:
         query, tables = self._query_id, self._tables
         tables.write_decisions(query, number, taken.decisions)
         tables.write_changes(query, number, taken.changes)
+        tables.write_malformed(batch.malformed)
         self.requests += len(batch.requests)
         self.duplicates += taken.duplicates
         self.decided += len(taken.decisions)

@@ -85,6 +85,22 @@ class Tables:
         ]
         self._append("control_ledger", query, batch, rows)
 
+    def write_malformed(self, messages: Sequence[str]) -> None:
+        """Messages that are no request, into the quarantine; the same again is there once."""
+        if not messages:
+            return
+        found = [
+            {
+                "source": "requests",
+                "period": None,
+                "reason": "no request: request_id, user_id or request_ts is absent or unreadable",
+                "record": json.dumps({"value": message}),
+                "detected_ts": datetime.now(UTC),
+            }
+            for message in sorted(set(messages))
+        ]
+        self._lake.merge("quarantine", _frame(self._lake, "quarantine", found), update=False)
+
     def write_status(self, query: str, batch: int, status: dict[str, Any]) -> None:
         """Once a micro-batch; status: columns of the table, `period` its number."""
         row = status | self._period(status["period"])
