@@ -1,4 +1,4 @@
-"""The stream's logic without Spark: killed between any two writes, it ends as if it had not been."""
+"""The stream without Spark: killed between any two writes, it ends as if it had not been."""
 
 from datetime import UTC, datetime, timedelta
 
