@@ -207,6 +207,8 @@ def _counts(groups: Groups | None, held: Mapping[str, Hashable]) -> bool:
 
 
 def _values(column: Any, n: int) -> list[Hashable]:
+    if isinstance(column, str) and n == 1:
+        return [column]
     values: list[Hashable] = column.tolist() if hasattr(column, "tolist") else list(column)
     if len(values) != n:
         raise DataError(f"groups are of {len(values)} users and states of {n}; give one a user")

@@ -134,6 +134,7 @@ class PriceRule:
             raise DataError(f"{len(ids)} ids for {n} states; give one a state")
         if n == 0:
             return np.zeros(0, np.intp), np.zeros(0)
+        ids = None if ids is None else [str(name) for name in ids]
         wishes = terms.wishes(table, eligible, groups)
         explore = self._draw(terms.exploration, n)
         chances = np.full(n, np.nan)

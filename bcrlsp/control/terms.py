@@ -144,6 +144,7 @@ class Terms:
             allowed &= np.asarray(supported(states), bool)
         if eligible is not None:
             mask = np.asarray(eligible, bool)
+            mask = mask[None] if mask.ndim == 1 and shape[0] == 1 else mask
             if mask.shape != shape:
                 raise DataError(f"eligible is an array {mask.shape}; allowed: {shape}")
             allowed &= mask

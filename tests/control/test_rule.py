@@ -264,6 +264,14 @@ def test_wrong_inputs_commit_nothing(call, said: str) -> None:
     assert rule.decide(np.zeros((0, 6)))[0].tolist() == []
 
 
+def test_one_user_needs_no_brackets() -> None:
+    rule = PriceRule(Table(AMOUNTS), 0.0, [Limit("a", 9.0, groups=["a"])])
+    state = states_of([0, 1, 2])[0]
+    levels, _ = rule.decide(state, [True, True, False], "a", ids=[7])
+    assert levels.tolist() == [1]
+    assert rule.ledger.redeem("7", 1.0) == "settled"
+
+
 def test_groups_by_columns() -> None:
     budgets = [Budget("b", 3.0, groups={"city": ["x"], "age": [1, 2]})]
     rule = PriceRule(Table(AMOUNTS), 0.0, budgets)
