@@ -96,6 +96,10 @@ bench-control: setup ## Cost control on simulated days, its speed (QUICK=1: smal
 bench-control-stream: setup ## Latency of the cost control stream, and where it falls behind
 	$(BIN)/python benchmarks/control_stream.py
 
+.PHONY: check-kafka
+check-kafka: setup ## The cost control stream against a real Kafka broker on this machine
+	$(BIN)/python benchmarks/check_kafka.py
+
 .PHONY: clean
 clean: ## Remove tables, artefacts and caches (not the virtual environment)
 	rm -rf lake artifacts lakes site .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse

@@ -28,7 +28,7 @@ from bcrlsp.control.stream.knowledge import Knowledge
 from bcrlsp.control.stream.loop import Loop
 from bcrlsp.control.stream.rows import Decision
 from bcrlsp.control.stream.run import Stream
-from bcrlsp.control.stream.settings import ControlSettings
+from bcrlsp.control.stream.settings import ControlSettings, KafkaSettings
 from bcrlsp.control.stream.tables import Tables
 from bcrlsp.control.stream.users import UserStates
 from bcrlsp.features import default_feature_set
@@ -62,13 +62,7 @@ def measured(spark: SparkSession, rate: int, seconds: float) -> list[str]:
         tables = Timed(lake, calendar, "bench", 0.01)
         tables.create()
         period = calendar.index(datetime.now(UTC))
-        budgets = pa.table(
-            {"name": ["total"], "from_ts": [calendar.start(period)], "amount": [1e6]}
-        ).cast(pa.schema([("name", pa.string()), ("from_ts", pa.timestamp("us", "UTC")),
-                          ("amount", pa.float64())]))  # fmt: skip
-        lake.spark.createDataFrame(budgets).write.format("delta").mode("append").save(
-            lake.location("control_budgets")
-        )
+        add_budget(lake, calendar.start(period))
         stop = threading.Event()
         asking = threading.Thread(target=ask, args=(lake.location("requests"), rate, stop))
         stream = made(lake, calendar, tables, period, folder)
@@ -94,7 +88,24 @@ def measured(spark: SparkSession, rate: int, seconds: float) -> list[str]:
         return row
 
 
-def made(lake: Lake, calendar: object, tables: Tables, period: int, folder: str) -> Stream:
+def add_budget(lake: Lake, since: datetime) -> None:
+    """A budget that does not bind."""
+    schema = pa.schema(
+        [("name", pa.string()), ("from_ts", pa.timestamp("us", "UTC")), ("amount", pa.float64())]
+    )
+    row = pa.Table.from_pylist([{"name": "total", "from_ts": since, "amount": 1e6}], schema)
+    writer = lake.spark.createDataFrame(row).write.format("delta").mode("append")
+    writer.save(lake.location("control_budgets"))
+
+
+def made(
+    lake: Lake,
+    calendar: object,
+    tables: Tables,
+    period: int,
+    folder: str,
+    kafka: KafkaSettings | None = None,
+) -> Stream:
     """A stream of the default network over made-up users."""
     features = default_feature_set(AMOUNTS, calendar)
     rng = np.random.default_rng(0)
@@ -106,7 +117,7 @@ def made(lake: Lake, calendar: object, tables: Tables, period: int, folder: str)
             "carry": features.pack(carry),
         }
     )
-    settings = ControlSettings(port=None, trigger="100 milliseconds")
+    settings = ControlSettings(port=None, trigger="100 milliseconds", kafka=kafka)
     users = UserStates(lake.spark.createDataFrame(rows), features, period)
     knowledge = Knowledge(
         ArrivalCurve(np.full(WEEK_HOURS, 3.6e6)), ReturnCurve.never(), None, 1.0, ()

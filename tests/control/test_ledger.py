@@ -1,9 +1,12 @@
 """The ledger: by hand, and through random interleavings with crashes against plain books."""
 
 import contextlib
+import json
 import multiprocessing
+import os
 import sqlite3
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +169,31 @@ def test_processes_share_one_budget(tmp_path: Path) -> None:
     assert sum(spent) == lines["t"].out
     assert 299 <= lines["t"].out <= 301
     assert lines["a"].out <= 40
+
+
+def _serve_for_ever(path: str) -> None:
+    for seed in range(10**9):
+        _serve(path, os.getpid() * 10**6 + seed)
+
+
+def test_a_killed_process_leaves_whole_transactions(tmp_path: Path) -> None:
+    path = str(tmp_path / "ledger.db")
+    SqliteStore(path)
+    for wait in (0.05, 0.2):
+        process = multiprocessing.get_context("spawn").Process(target=_serve_for_ever, args=(path,))
+        process.start()
+        while not sqlite3.connect(path).execute("SELECT count(*) FROM entries").fetchone()[0]:
+            time.sleep(0.01)
+        time.sleep(wait)
+        process.kill()
+        process.join()
+        lines = Ledger(SqliteStore(path), {}, money=WHOLE).lines()
+        charges = [
+            json.loads(row[0])
+            for row in sqlite3.connect(path).execute("SELECT charges FROM entries WHERE state = 1")
+        ]
+        assert [line.out for line in lines] == np.sum(charges, axis=0).tolist()
+        assert all(0 < line.out <= line.limit for line in lines)
 
 
 class Broken(BaseException):
