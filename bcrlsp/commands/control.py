@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bcrlsp.commands.base import Context, Outcome, command, option
-from bcrlsp.commands.policies import find_policy
+from bcrlsp.commands.policies import Trained, find_policy
 from bcrlsp.control.limits import Limit
 from bcrlsp.control.monitor import Board
 from bcrlsp.control.page import Page
@@ -44,6 +44,24 @@ def control(
         raise UserError(
             f"policy {trained.policy_id} takes carried states; allowed here: one of features"
         )
+    board = Board(title=trained.policy_id)
+    page = None if settings.port is None else Page(board, settings.port)
+    try:
+        stream, loop = _made(context, trained, first, period, board)
+        if page is not None:
+            context.say(f"page: {page.address}, health: {page.address}/health")
+        stream.run(drain)
+    finally:
+        if page is not None:
+            page.close()
+    return _outcome(context, stream, loop)
+
+
+def _made(
+    context: Context, trained: Trained, first: int, period: str | None, board: Board
+) -> tuple[Stream, Loop]:
+    """The stream and its loop, ready to run. first: number of the first period."""
+    settings, calendar, held = context.config.control, context.calendar, trained.policy
     tables = Tables(context.lake, calendar, trained.policy_id, settings.unit)
     tables.create()
     if not tables.limits(first, max(calendar.start(first).timestamp(), _now(period))):
@@ -70,20 +88,11 @@ def control(
         return Book(number, span, limits, held, settings, knowledge, sample)
 
     loop = Loop(users, calendar, settings, context.config.amounts, open_book, tables.limits)
-    board = Board(title=trained.policy_id)
     stream = Stream(
         context.lake, settings, calendar, loop, tables, first,
         context.artifact("control", "checkpoint"), board, context.say,
     )  # fmt: skip
-    page = None if settings.port is None else Page(board, settings.port)
-    try:
-        if page is not None:
-            context.say(f"page: {page.address}, health: {page.address}/health")
-        stream.run(drain)
-    finally:
-        if page is not None:
-            page.close()
-    return _outcome(context, stream, loop)
+    return stream, loop
 
 
 def _now(period: str | None) -> float:

@@ -46,7 +46,7 @@ def learn(lake: Lake, settings: ControlSettings, start: datetime, users: int) ->
     if curve is None:
         curve = ArrivalCurve(np.full(WEEK_HOURS, max(users, 1) / 24.0))
         notes.append("no past requests or activity: one request a user and day is expected")
-    faces, amounts, delays = _bonuses(lake, first, start)
+    faces, amounts, delays = _bonuses(lake, first, start, settings.grace)
     if len(faces) == 0:
         notes.append("no past bonuses: money is not expected to come back")
         return Knowledge(curve, ReturnCurve.never(), None, 1.0, tuple(notes))
@@ -109,7 +109,9 @@ def _times(
     )
 
 
-def _bonuses(lake: Lake, first: datetime, stop: datetime) -> tuple[NDArray[np.float64], ...]:
+def _bonuses(
+    lake: Lake, first: datetime, stop: datetime, grace: float
+) -> tuple[NDArray[np.float64], ...]:
     """Faces, redeemed amounts and delays until the feed had them, of at most 100,000 bonuses."""
     try:
         bonuses, redemptions = lake.read("bonuses"), lake.read("redemptions")
@@ -117,9 +119,14 @@ def _bonuses(lake: Lake, first: datetime, stop: datetime) -> tuple[NDArray[np.fl
         return np.empty(0), np.empty(0), np.empty(0)
     here = (F.col("sent_ts") >= F.lit(first)) & (F.col("sent_ts") < F.lit(stop))
     sent = bonuses.where(here & (F.col("level") > 0)).select("bonus_id", "sent_ts", "amount")
-    back = redemptions.where(F.col("ingest_ts") < F.lit(stop)).groupBy("bonus_id").agg(
-        F.min("amount").alias("paid"), F.min(F.least("redeemed_ts", "ingest_ts")).alias("seen_ts")
-    )  # fmt: skip
+    lag = F.unix_micros("ingest_ts") - F.unix_micros("redeemed_ts")
+    # What was ingested long after, in a backfill, says nothing about the feed.
+    seen = F.when(lag <= F.lit(grace * 1e6), F.col("ingest_ts")).otherwise(F.col("redeemed_ts"))
+    back = (
+        redemptions.where(F.col("redeemed_ts") < F.lit(stop))
+        .groupBy("bonus_id")
+        .agg(F.min("amount").alias("paid"), F.min(seen).alias("seen_ts"))
+    )
     delay = (F.unix_micros("seen_ts") - F.unix_micros("sent_ts")) / F.lit(1e6)
     rows = (
         sent.join(back, "bonus_id", "left")
