@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.control.controllers import Controller, ForecastLp, MirrorDescent, Pid
 from bcrlsp.control.controllers.base import SpendPlan
-from bcrlsp.control.ledger import Entry, Ledger, MemoryStore
+from bcrlsp.control.ledger import Ledger, MemoryStore
 from bcrlsp.control.limits import Limit, Membership
 from bcrlsp.control.money import Money
 from bcrlsp.control.overbooking import Overbooking
@@ -127,10 +127,6 @@ class Book:
         self.watch.record(now, len(levels), faces.sum(axis=0), expected.sum(axis=0), sample)
         return value, cost
 
-    def restore(self, entries: dict[str, Entry]) -> None:
-        """What was decided before a restart."""
-        self.ledger.restore(entries)
-
     def recall(self, decisions: Sequence[Decision]) -> None:
         """Tells the watch of decisions that were made before a restart."""
         money = np.array([limit.measure == "cost" for limit in self.limits])
@@ -149,7 +145,7 @@ class Book:
                 quantile, knowledge.rate, self._settings.rate_spread, knowledge.bonus
             )
         past = past_of(
-            knowledge, self._policy, states, segments, self.limits, self._counted(segments),
+            knowledge, self._policy, states, self.limits, self._counted(segments),
             self._booking is not None,
         )  # fmt: skip
         self._controller: Controller = _CONTROLLERS[self._settings.controller](past)

@@ -59,13 +59,11 @@ def past_of(
     knowledge: Knowledge,
     policy: Any,
     states: NDArray[Any],
-    segments: NDArray[Any],
     limits: tuple[Limit, ...],
     counted: NDArray[np.bool_],
     in_expectation: bool,
 ) -> Past:
-    """What a controller of these budgets is given. states, segments, counted: of a sample."""
-    del segments
+    """What a controller of these budgets is given. states, counted: of a sample of users."""
     value, cost = policy.evaluate(states)
     returns = knowledge.returns.in_expectation() if in_expectation else knowledge.returns
     return Past(

@@ -290,7 +290,7 @@ class Loop:
                 self.users.add_level(place, period, decision.level)
         for period, entries in by_period.items():
             book = self.books[period]
-            book.restore(entries)
+            book.ledger.restore(entries)
             book.recall([d for d in decisions.values() if d.period == period])
 
     def _period(self, moment: float) -> int:
