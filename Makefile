@@ -88,6 +88,18 @@ bench-train: setup ## The learner against a plain torch loop and d3rlpy (QUICK=1
 bench-quality: setup ## Algorithms against known optima and d3rlpy (QUICK=1: smaller)
 	$(BIN)/python benchmarks/bench_quality.py $(if $(QUICK),--quick)
 
+.PHONY: bench-control
+bench-control: setup ## Cost control on simulated days, its speed (QUICK=1: smaller, writes nothing)
+	$(BIN)/python benchmarks/bench_control.py $(if $(QUICK),--quick)
+
+.PHONY: bench-control-stream
+bench-control-stream: setup ## Latency of the cost control stream, and where it falls behind
+	$(BIN)/python benchmarks/control_stream.py
+
+.PHONY: check-kafka
+check-kafka: setup ## The cost control stream against a real Kafka broker on this machine
+	$(BIN)/python benchmarks/check_kafka.py
+
 .PHONY: clean
 clean: ## Remove tables, artefacts and caches (not the virtual environment)
 	rm -rf lake artifacts lakes site .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse

@@ -60,7 +60,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["bcrlsp", "bcrlsp.*"]),
-    package_data={"bcrlsp": ["py.typed", "report/templates/*"]},
+    package_data={"bcrlsp": ["py.typed", "report/templates/*", "control/page.html"]},
     install_requires=BASE,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["bcrlsp=bcrlsp.cli:main"]},

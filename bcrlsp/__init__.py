@@ -18,6 +18,7 @@ _HOME = {
     "Solution": "bcrlsp.allocation",
     "allocate": "bcrlsp.allocation",
     "solve": "bcrlsp.allocation",
+    "PriceRule": "bcrlsp.control",
     "BcrlspError": "bcrlsp.errors",
     "ConfigError": "bcrlsp.errors",
     "ConflictError": "bcrlsp.errors",

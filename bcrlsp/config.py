@@ -17,6 +17,7 @@ from bcrlsp.commands.settings import (
     EvaluationSettings,
     MlflowSettings,
 )
+from bcrlsp.control.stream.settings import ControlSettings
 from bcrlsp.errors import ConfigError
 from bcrlsp.events import Settings as EventSettings
 from bcrlsp.experiments.settings import Settings as ExperimentSettings
@@ -50,6 +51,7 @@ class Config(BaseModel):
     training: TrainingSettings = TrainingSettings()
     allocation: AllocationSettings = AllocationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    control: ControlSettings = ControlSettings()
     mlflow: MlflowSettings = MlflowSettings()
     demo: DemoSettings = DemoSettings()
     experiment: ExperimentSettings = ExperimentSettings()

@@ -49,6 +49,9 @@ class Settings(BaseModel):
     shuffle_partitions: int = Field(
         4, ge=1, description="partitions after a shuffle; adaptive execution may merge them"
     )
+    packages: tuple[str, ...] = Field(
+        (), description="Maven coordinates of further packages of a session built here"
+    )
     conf: dict[str, str] = Field(
         default_factory=dict, description="any further Spark settings, which win over the above"
     )
@@ -135,7 +138,8 @@ def _local(builder: SparkSession.Builder, settings: Settings) -> SparkSession:
     for key, value in conf.items():
         builder = builder.config(key, value)
     with _alone():
-        session = configure_spark_with_delta_pip(builder).getOrCreate()
+        more = list(settings.packages)
+        session = configure_spark_with_delta_pip(builder, extra_packages=more).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
 

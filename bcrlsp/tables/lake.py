@@ -192,6 +192,20 @@ class Lake:
             self._commit(name, lambda: writer.saveAsTable(self.identifier(name)))
         return self.version(name) if guard is None else self._marked(name, mark)
 
+    def append(self, name: str, rows: DataFrame, application: str, version: int) -> None:
+        """Adds `rows` in one transaction, once: not again for an application's version that is not
+        above its last.
+
+        ConflictError when another writer was first.
+        """
+        self.create(name)
+        writer = self._shaped(name, rows).write.format("delta").mode("append")
+        writer = writer.option("txnAppId", application).option("txnVersion", version)
+        if self._settings.root is not None:
+            self._commit(name, lambda: writer.save(self.location(name)))
+        else:
+            self._commit(name, lambda: writer.saveAsTable(self.identifier(name)))
+
     def compact(self, name: str, where: str, most: int) -> bool:
         """Puts small files together, if `replace` just made more than `most`; says whether it did.
 

@@ -211,6 +211,47 @@ TABLES: dict[str, Table] = {
             keys=("user_id", "period_start"),
             partition_by=("period",),
         ),
+        # The control loop: what it is asked, what it may spend, what it decided.
+        _table(
+            "requests",
+            "request_id string, user_id string, request_ts timestamp, ingest_ts timestamp?",
+            keys=("request_id",),
+            compacted=False,
+        ),
+        _table(
+            "control_budgets",
+            "name string, period date?, from_ts timestamp, amount double, segments string?, "
+            "levels string?, measure string?",
+            keys=("name", "period", "from_ts"),
+            checks=_AMOUNT,
+        ),
+        _table(
+            "decisions",
+            "request_id string, user_id string, segment string?, request_ts timestamp, "
+            "decided_ts timestamp, period date, period_start timestamp, level int, amount double, "
+            "value double?, cost double, propensity double?, policy_id string, "
+            "prices map<string,double>, charges map<string,bigint>, until_ts timestamp, "
+            "reason string?, query_id string, batch_id bigint",
+            keys=("request_id",),
+            checks=_LEVEL | _AMOUNT | _COST | _PROPENSITY,
+            partition_by=("period",),
+        ),
+        _table(
+            "control_ledger",
+            "kind string, bonus_id string, event_ts timestamp, period date?, "
+            "period_start timestamp?, units bigint, charges map<string,bigint>, outcome string, "
+            "unit double, query_id string, batch_id bigint",
+            keys=("query_id", "batch_id", "kind", "bonus_id", "period_start"),
+        ),
+        _table(
+            "control_status",
+            "query_id string, batch_id bigint, status_ts timestamp, event_ts timestamp, "
+            "period date, period_start timestamp, requests bigint, duplicates bigint, "
+            "lag_seconds double?, prices map<string,double>, limits map<string,double>, "
+            "redeemed map<string,double>, out map<string,double>, planned map<string,double>, "
+            "levels map<string,bigint>, alarms string?",
+            keys=("query_id", "batch_id"),
+        ),
         # Which period of which table was built from what: written after the data.
         _table(
             "builds",
@@ -245,5 +286,10 @@ MADE_BY = {
     "allocations": "`bcrlsp allocate`",
     "certificates": "`bcrlsp allocate`",
     "frontiers": "`bcrlsp allocate`",
+    "requests": "the system that asks for decisions",
+    "control_budgets": "whoever sets the budgets",
+    "decisions": "`bcrlsp control`",
+    "control_ledger": "`bcrlsp control`",
+    "control_status": "`bcrlsp control`",
 }
 """Table to what fills it, for people."""

@@ -52,6 +52,7 @@ def write(
     events(written, rng, users, periods, propensities)
     decision(written, rng, users, periods)
     learned(written, rng, periods)
+    controlled(written, periods)
     for name, rows in written.rows.items():
         if name not in leave_out:
             put(lake, name, rows)
@@ -288,4 +289,30 @@ def learned(written: Written, rng, periods: int) -> None:
             ("rare", "retention", 4, 1.2, float("nan"), float("nan"), float("nan")),
             ("all users", "cost", 30, 2.31, -0.11, -0.2, -0.02),
         )
+    ]
+
+
+def controlled(written: Written, periods: int) -> None:
+    """Four micro-batches of the control loop in the period that was allocated."""
+    start = CALENDAR.start(periods)
+    written.rows["control_status"] = [
+        {
+            "query_id": "q",
+            "batch_id": number,
+            "status_ts": start + timedelta(hours=number),
+            "event_ts": start + timedelta(hours=number),
+            "period": start.date(),
+            "period_start": start,
+            "requests": 10,
+            "duplicates": 1,
+            "lag_seconds": 2.0 + number,
+            "prices": {"total": 0.04},
+            "limits": {"total": 40.0},
+            "redeemed": {"total": 2.0 * number},
+            "out": {"total": 5.0 * number},
+            "planned": {"total": 10.0 * number},
+            "levels": {"0": 6, "1": 4},
+            "alarms": "spend is below its plan" if number == 3 else None,
+        }
+        for number in range(4)
     ]

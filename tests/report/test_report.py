@@ -242,6 +242,17 @@ def test_the_certificate(page: Page, written: Written) -> None:
     assert "Every budget is kept." in page.text["certificate"]
 
 
+def test_the_control_loop(page: Page) -> None:
+    # 6 redeemed and 15 out of 40.
+    assert page.headlines["control"] == "52.5 %"
+    said = page.text["control"]
+    assert "after 40 requests" in said
+    assert "0: 24, 1: 16" in said
+    assert "spend is below its plan" in said
+    spend = page.plots["control"]["data"][0]
+    assert list(spend["y"]) == [0, 7, 14, 21]
+
+
 def test_the_same_tables_give_the_same_page(filled, path: Path, tmp_path: Path) -> None:
     assert shown(filled[0], tmp_path / "again.html").read_bytes() == path.read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ["again.html"]
@@ -280,6 +291,7 @@ def test_an_empty_lake_says_what_fills_it(lake: Lake, tmp_path: Path) -> None:
         "learning": "policies",
         "evaluation": "policies",
         "launch": "policies",
+        "control": "control_status",
     }
     for name, table in tables.items():
         maker = MADE_BY[table].replace("`", "")

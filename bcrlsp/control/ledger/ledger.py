@@ -1,0 +1,310 @@
+"""The ledger: what has been committed, redeemed and given back, in exact whole units.
+
+The invariant: at the moment of each commitment, redeemed money plus the face value of what is out
+and not released is, with that commitment, at most the limit, for each budget. Between commitments
+this sum never grows. docs/control.md has the proof, and what it takes from the feed.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcrlsp.control.ledger import settlement
+from bcrlsp.control.ledger.entries import COUNTS, Entry, Line, State, Store
+from bcrlsp.control.limits import Limit, as_limits
+from bcrlsp.control.money import HUNDREDTHS, Money
+from bcrlsp.errors import BcrlspError, DataError, UserError
+
+NO_BOUND = 2**62
+"""Room of a budget without a limit."""
+
+_FEED = "feed"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen for m users: levels (m,); faces (m,) and charges (m, k), int64, units."""
+
+    levels: NDArray[np.intp]
+    faces: NDArray[np.int64]
+    charges: NDArray[np.int64]
+
+
+Choose = Callable[[NDArray[np.int64], NDArray[np.intp]], Chosen]
+"""(room (k,), places (m,) of the users that need a decision) -> what they get."""
+
+
+class Ledger:
+    """Commitments against budgets; safe between threads, and between processes where its store is.
+
+    store: where it is kept. budgets: what may be used up; a budget that the store already knows
+    keeps the limit it has there (`set_limits` changes it). money: the unit.
+    grace: seconds after the end of a bonus's life at which its money goes back: at least the
+    longest lag of the redemption feed plus the largest difference between clocks. None: only
+    `expire` with the time up to which the feed is complete gives money back.
+    clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        budgets: Mapping[str, float] | Iterable[Any],
+        *,
+        money: Money = HUNDREDTHS,
+        grace: float | None = 86400.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if grace is not None and not grace >= 0:
+            raise UserError(f"grace is {grace}; allowed: at least 0 seconds, or None")
+        self.money = money
+        self._store, self._grace, self._clock = store, grace, clock
+        limits = as_limits(budgets)
+        with store.transaction():
+            unit = store.counts().get("unit", money.unit)
+            if unit != money.unit:
+                raise DataError(
+                    f"the ledger counts in units of {unit} and was opened with {money.unit}; "
+                    "open it with its own unit"
+                )
+            lines = store.lines()
+            known = {line.name for line in lines}
+            lines += [self._line(limit) for limit in limits if limit.name not in known]
+            store.apply({}, lines, {"unit": money.unit})
+
+    def now(self) -> float:
+        """The clock: seconds since 1970."""
+        return self._clock()
+
+    def lines(self) -> list[Line]:
+        """The position of each budget."""
+        with self._store.transaction():
+            return self._store.lines()
+
+    def counts(self) -> dict[str, float]:
+        """What was odd in the redemption feed.
+
+        duplicates: redemptions that were there before; conflicts: of them, with another amount (the
+        first one stays). early: redemptions that wait for their bonus. foreign: of a decision that
+        sent nothing. late, late_units: after the bonus's money had gone back: they count, and no
+        more is committed until they are covered. excess_units: redeemed above face value.
+        """
+        with self._store.transaction():
+            held = self._store.counts()
+        return {name: held.get(name, 0) for name in COUNTS}
+
+    def entries(self, ids: Iterable[str]) -> dict[str, Entry]:
+        """What is known of these bonus ids."""
+        with self._store.transaction():
+            return self._store.find(ids)
+
+    def set_limits(self, budgets: Mapping[str, float] | Iterable[Any]) -> None:
+        """Changes limits from now on, and adds budgets; one that is not named is bounded no more.
+
+        A limit below what is used stops commitments until enough has come back; what is out stays.
+        A new budget counts from now on.
+        """
+        wanted = {limit.name: limit for limit in as_limits(budgets)}
+        with self._store.transaction():
+            lines = self._store.lines()
+            for place, line in enumerate(lines):
+                limit = wanted.pop(line.name, None)
+                if limit is not None and limit.measure != line.measure:
+                    raise UserError(
+                        f"budget {line.name!r} counts {line.measure} and is to count "
+                        f"{limit.measure}; give the new one another name"
+                    )
+                units = None if limit is None else limit.units(self.money)
+                lines[place] = replace(line, limit=units)
+            lines += [self._line(limit) for limit in wanted.values()]
+            self._store.apply({}, lines, {})
+
+    def reserve(
+        self,
+        ids: Sequence[str] | None,
+        n: int,
+        names: Sequence[str],
+        choose: Choose,
+        *,
+        until: float | None = None,
+        now: float | None = None,
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Decides for n users and commits the face values, in one transaction.
+
+        ids: their bonus ids; one that is known keeps its level and commits nothing. None: the
+            commitment is one lump, which can be given back by expiry only.
+        names: the budgets in the order of `choose`'s room and charges.
+        Returns levels (n,), and the places (m,) that were decided now.
+        Raises BcrlspError, with nothing committed, where a choice would pass a limit.
+        """
+        now = self._clock() if now is None else now
+        with self._store.transaction():
+            lines, changed, counts = self._release(now)
+            places = self._places(lines, names)
+            room = np.array([_room(lines[place]) for place in places], np.int64)
+            levels = np.zeros(n, np.intp)
+            known = {} if ids is None else self._store.find(ids)
+            fresh, same = _fresh(ids, n, known, levels)
+            chosen = choose(room, fresh)
+            sums = chosen.charges.sum(axis=0)
+            if (sums > np.maximum(room, 0)).any():
+                raise BcrlspError("a choice passes the room of a budget; nothing was committed")
+            levels[fresh] = chosen.levels
+            for place, first in same:
+                levels[place] = levels[first]
+            for place, charge in zip(places, sums.tolist(), strict=True):
+                lines[place] = replace(lines[place], out=lines[place].out + charge)
+            changed |= self._committed(ids, fresh, chosen, places, len(lines), until)
+            early = [name for name in changed if name in known]
+            if early:
+                counts = self._store.counts() | counts
+            for name in early:
+                amount = known[name].amount
+                changed[name] = settlement.match(changed[name], amount, lines, counts)
+            if changed or counts or sums.any():
+                self._store.apply(changed, lines, counts)
+        return levels, fresh
+
+    def redeem(self, bonus_id: str, amount: float) -> str:
+        """`redeem_many` of one."""
+        return self.redeem_many([(bonus_id, amount)])[0]
+
+    def redeem_many(self, redemptions: Iterable[tuple[str, float]]) -> list[str]:
+        """Settles bonuses at what was redeemed, in one transaction.
+
+        redemptions: (bonus id, money) pairs in any order, also again, also before their bonus.
+        Returns for each: settled, duplicate, early, late or foreign (see `counts`).
+        Raises UserError for an amount that is no number of at least 0; then none is settled.
+        """
+        pairs = [
+            (name, self.money.up(amount, f"the redeemed amount of bonus {name!r}"))
+            for name, amount in redemptions
+        ]
+        told = []
+        with self._store.transaction():
+            lines, counts = self._store.lines(), self._store.counts()
+            entries = self._store.find({name for name, _ in pairs})
+            changed: dict[str, Entry] = {}
+            for name, amount in pairs:
+                outcome = settlement.redeem(name, amount, entries, lines, counts)
+                told.append(outcome)
+                if outcome != "duplicate":
+                    changed[name] = entries[name]
+            self._store.apply(changed, lines, {name: counts.get(name, 0) for name in COUNTS})
+        return told
+
+    def expire(self, now: float | None = None, feed: float | None = None) -> list[str]:
+        """Gives back the money of bonuses whose life and grace are over; returns their ids.
+
+        feed: time up to which the redemption feed is known to be complete. Once it has been told,
+        money goes back only where the feed, too, is past the end of the bonus's life.
+        """
+        now = self._clock() if now is None else now
+        with self._store.transaction():
+            lines, changed, counts = self._release(now, feed)
+            self._store.apply(changed, lines, counts)
+        return list(changed)
+
+    def restore(self, entries: Mapping[str, Entry]) -> None:
+        """Takes in entries as they are, with what they use up, whatever the limits say: what was
+        decided before a restart, and is written down elsewhere. Ids that are known stay."""
+        with self._store.transaction():
+            lines = self._store.lines()
+            known = self._store.find(entries)
+            fresh = {name: entry for name, entry in entries.items() if name not in known}
+            for entry in fresh.values():
+                settlement.take_in(entry, lines)
+            self._store.apply(fresh, lines, {})
+
+    def _line(self, limit: Limit) -> Line:
+        return Line(limit.name, limit.measure, limit.units(self.money))
+
+    def _release(
+        self, now: float, feed: float | None = None
+    ) -> tuple[list[Line], dict[str, Entry], dict[str, float]]:
+        """Lines, entries and counters after what is due has gone back."""
+        lines, counts = self._store.lines(), {}
+        told = self._store.counts().get(_FEED)
+        if feed is not None:
+            told = feed if told is None else max(told, feed)
+            counts[_FEED] = told
+        bounds = [] if self._grace is None else [now - self._grace]
+        bounds += [] if told is None else [told]
+        if not bounds:
+            return lines, {}, counts
+        due = self._store.due(min(bounds))
+        released = {name: settlement.give_back(entry, lines) for name, entry in due.items()}
+        return lines, released, counts
+
+    @staticmethod
+    def _places(lines: Sequence[Line], names: Sequence[str]) -> list[int]:
+        at = {line.name: place for place, line in enumerate(lines)}
+        missing = [name for name in names if name not in at]
+        if missing:
+            raise DataError(
+                f"the ledger has no budget {missing[0]!r}; it has {', '.join(at) or 'none'}"
+            )
+        return [at[name] for name in names]
+
+    @staticmethod
+    def _committed(
+        ids: Sequence[str] | None,
+        fresh: NDArray[np.intp],
+        chosen: Chosen,
+        places: Sequence[int],
+        width: int,
+        until: float | None,
+    ) -> dict[str, Entry]:
+        charges = np.zeros((len(fresh), width), np.int64)
+        charges[:, places] = chosen.charges
+        if ids is None:
+            if until is None or not chosen.charges.any():
+                return {}
+            sums = tuple(charges.sum(axis=0).tolist())
+            return {_lump(): Entry(State.OUT, 0, int(chosen.faces.sum()), sums, until)}
+        rows = zip(
+            fresh.tolist(), chosen.levels.tolist(), chosen.faces.tolist(),
+            map(tuple, charges.tolist()), strict=True,
+        )  # fmt: skip
+        return {
+            ids[place]: Entry(State.OUT if level else State.NOTHING, level, face, charge, until)
+            for place, level, face, charge in rows
+        }
+
+
+def _room(line: Line) -> int:
+    return NO_BOUND if line.room is None else line.room
+
+
+def _fresh(
+    ids: Sequence[str] | None, n: int, known: Mapping[str, Entry], levels: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], list[tuple[int, int]]]:
+    """Places that need a decision, and (place, first place) of ids that are there twice.
+
+    Levels of known ids are filled in.
+    """
+    if ids is None:
+        return np.arange(n), []
+    if not known and len(set(ids)) == n:
+        return np.arange(n), []
+    fresh: list[int] = []
+    first: dict[str, int] = {}
+    same = []
+    for place, name in enumerate(ids):
+        entry = known.get(name)
+        if entry is not None and entry.state != State.EARLY:
+            levels[place] = entry.level
+        elif name in first:
+            same.append((place, first[name]))
+        else:
+            first[name] = place
+            fresh.append(place)
+    return np.array(fresh, np.intp), same
+
+
+def _lump() -> str:
+    return f"lump-{uuid4().hex}"
