@@ -68,6 +68,11 @@ class Plan:
 
 def plan(task: Task, options: Settings) -> TrainedPolicy:
     """Trains a policy; see the module. Raises DataError where the log is not of the kind."""
+    return planned(task, options)[0]
+
+
+def planned(task: Task, options: Settings) -> tuple[TrainedPolicy, Plan]:
+    """The policy and the plan that it was taught; see `plan`."""
     feature_set = feature_set_of(task.feature_set, task.amounts)
     rows = np.flatnonzero(task.transitions.usable)
     units = units_of(task.transitions, rows, task.amounts)
@@ -145,7 +150,7 @@ def plan(task: Task, options: Settings) -> TrainedPolicy:
     }
     metrics |= scaling.metrics()
     notes = (*scaling.notes(task.feature_names), *units.notes(task.transitions, rows))
-    return TrainedPolicy(Policy(manifest, Network(spec, weights)), curve, metrics, notes)
+    return TrainedPolicy(Policy(manifest, Network(spec, weights)), curve, metrics, notes), made
 
 
 def make_plan(

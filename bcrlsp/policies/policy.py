@@ -113,6 +113,15 @@ class Policy:
         return self.manifest.algorithm
 
     @property
+    def input(self) -> Literal["features", "carry"]:
+        """What `evaluate` takes: the features of a user, or the carried state.
+
+        Every learner of this package teaches what it knows to a network over the features, the
+        recurrent one included, so that all of them are scored alike.
+        """
+        return "features"
+
+    @property
     def levels(self) -> int:
         """Number of bonus levels a; levels are 0..a-1."""
         return len(self.manifest.amounts)

@@ -6,7 +6,7 @@ A new algorithm is given the garnet. `PROBLEMS` names those that need another.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from known_mdp import EVERY_STATE, GAMMA, LEVELS, LOG, MDP, NAMES, STATES, UNIFORM, KnownMDP, learn
@@ -141,6 +141,13 @@ class SmallMarket:
     gamma = 0.95
     # Dear enough that most of what a constant bonus would send is not worth it.
     price = 0.3
+    full: ClassVar = {
+        "select_users": 1_000,
+        "fit_users": 3_000,
+        "teach_users": 600,
+        "epochs": 15,
+    }
+    brief: ClassVar = {"select_users": 30, "teach_users": 60, "epochs": 1, "iterations": 20}
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -152,10 +159,9 @@ class SmallMarket:
     def learn(
         self, log: Transitions, seed: int, *, brief: bool = False, masked: bool = False
     ) -> TrainedPolicy:
-        options = {"select_users": 1_000, "fit_users": 3_000, "teach_users": 600, "epochs": 15}
+        options = self.brief if brief else self.full
         if brief:
             log = log.of_users(np.arange(len(log.users) - 1) < 150)
-            options = {"select_users": 30, "teach_users": 60, "epochs": 1, "iterations": 20}
         settings = Settings(
             algorithm=self.name,
             options={**options, "price": 0.0 if masked else self.price, "gamma": self.gamma},
@@ -229,7 +235,35 @@ class SmallMarket:
         return replace(self.log, allowed=allowed), kept, counted, 0.15
 
 
-PROBLEMS = {"planner": SmallMarket}
+class RecurrentMarket(SmallMarket):
+    """The same market for the recurrent model: few and short steps."""
+
+    full: ClassVar = {
+        "members": 2,
+        "updates": 300,
+        "plan_users": 300,
+        "groups": 500,
+        "sweeps": 12,
+        "teach_users": 600,
+        "student_epochs": 10,
+    }
+    brief: ClassVar = {
+        "members": 2,
+        "updates": 5,
+        "plan_users": 20,
+        "groups": 20,
+        "rounds": 2,
+        "sweeps": 1,
+        "plan_horizon": 5,
+        "teach_users": 60,
+        "horizon": 4,
+        "student_epochs": 1,
+    }
+
+
+PROBLEMS = {"planner": SmallMarket, "recurrent": RecurrentMarket}
+# It gives back what others learned, or a constant: tests/learning/test_auto.py.
+CHOOSERS = ("auto",)
 
 
 def problem_of(name: str) -> Problem:

@@ -18,7 +18,7 @@ from bcrlsp.learning.task import TrainedPolicy
 from bcrlsp.learning.training import train
 from bcrlsp.learning.transitions import Transitions
 
-FREE = [name for name in ALGORITHMS.names() if name != "planner"]
+FREE = [name for name in ALGORITHMS.names() if name not in {"planner", "recurrent", "auto"}]
 BRIEF = {"updates": 30, "iteration": 15}
 RNG = np.random.default_rng(0)
 

@@ -1,0 +1,5 @@
+"""A response model without structure, and planning in it: see `learner`."""
+
+from bcrlsp.learning.recurrent.settings import Settings
+
+__all__ = ["Settings"]
