@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.control.ledger.ledger import Chosen
+from bcrlsp.control.ledger.commitments import Chosen
 
 
 @dataclass(frozen=True)

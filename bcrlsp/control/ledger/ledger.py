@@ -7,15 +7,15 @@ this sum never grows. docs/control.md has the proof, and what it takes from the 
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.control.ledger import settlement
-from bcrlsp.control.ledger.entries import COUNTS, Entry, Line, State, Store
+from bcrlsp.control.ledger import commitments, settlement
+from bcrlsp.control.ledger.commitments import Chosen
+from bcrlsp.control.ledger.entries import COUNTS, Entry, Line, Store
 from bcrlsp.control.limits import Limit, as_limits
 from bcrlsp.control.money import HUNDREDTHS, Money
 from bcrlsp.errors import BcrlspError, DataError, UserError
@@ -24,15 +24,6 @@ NO_BOUND = 2**62
 """Room of a budget without a limit."""
 
 _FEED = "feed"
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What was chosen for m users: levels (m,); faces (m,) and charges (m, k), int64, units."""
-
-    levels: NDArray[np.intp]
-    faces: NDArray[np.int64]
-    charges: NDArray[np.int64]
 
 
 Choose = Callable[[NDArray[np.int64], NDArray[np.intp]], Chosen]
@@ -148,7 +139,7 @@ class Ledger:
             room = np.array([_room(lines[place]) for place in places], np.int64)
             levels = np.zeros(n, np.intp)
             known = {} if ids is None else self._store.find(ids)
-            fresh, same = _fresh(ids, n, known, levels)
+            fresh, same = commitments.undecided(ids, n, known, levels)
             chosen = choose(room, fresh)
             sums = chosen.charges.sum(axis=0)
             if (sums > np.maximum(room, 0)).any():
@@ -158,7 +149,7 @@ class Ledger:
                 levels[place] = levels[first]
             for place, charge in zip(places, sums.tolist(), strict=True):
                 lines[place] = replace(lines[place], out=lines[place].out + charge)
-            changed |= self._committed(ids, fresh, chosen, places, len(lines), until)
+            changed |= commitments.entries_of(ids, fresh, chosen, places, len(lines), until)
             early = [name for name in changed if name in known]
             if early:
                 counts = self._store.counts() | counts
@@ -250,61 +241,6 @@ class Ledger:
             )
         return [at[name] for name in names]
 
-    @staticmethod
-    def _committed(
-        ids: Sequence[str] | None,
-        fresh: NDArray[np.intp],
-        chosen: Chosen,
-        places: Sequence[int],
-        width: int,
-        until: float | None,
-    ) -> dict[str, Entry]:
-        charges = np.zeros((len(fresh), width), np.int64)
-        charges[:, places] = chosen.charges
-        if ids is None:
-            if until is None or not chosen.charges.any():
-                return {}
-            sums = tuple(charges.sum(axis=0).tolist())
-            return {_lump(): Entry(State.OUT, 0, int(chosen.faces.sum()), sums, until)}
-        rows = zip(
-            fresh.tolist(), chosen.levels.tolist(), chosen.faces.tolist(),
-            map(tuple, charges.tolist()), strict=True,
-        )  # fmt: skip
-        return {
-            ids[place]: Entry(State.OUT if level else State.NOTHING, level, face, charge, until)
-            for place, level, face, charge in rows
-        }
-
 
 def _room(line: Line) -> int:
     return NO_BOUND if line.room is None else line.room
-
-
-def _fresh(
-    ids: Sequence[str] | None, n: int, known: Mapping[str, Entry], levels: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], list[tuple[int, int]]]:
-    """Places that need a decision, and (place, first place) of ids that are there twice.
-
-    Levels of known ids are filled in.
-    """
-    if ids is None:
-        return np.arange(n), []
-    if not known and len(set(ids)) == n:
-        return np.arange(n), []
-    fresh: list[int] = []
-    first: dict[str, int] = {}
-    same = []
-    for place, name in enumerate(ids):
-        entry = known.get(name)
-        if entry is not None and entry.state != State.EARLY:
-            levels[place] = entry.level
-        elif name in first:
-            same.append((place, first[name]))
-        else:
-            first[name] = place
-            fresh.append(place)
-    return np.array(fresh, np.intp), same
-
-
-def _lump() -> str:
-    return f"lump-{uuid4().hex}"

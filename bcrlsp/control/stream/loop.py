@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bcrlsp.control.ledger import Entry, State
 from bcrlsp.control.limits import Limit
@@ -295,8 +294,3 @@ class Loop:
 
     def _period(self, moment: float) -> int:
         return self._calendar.index(datetime.fromtimestamp(moment, UTC))
-
-
-def level_counts(levels: NDArray[np.intp]) -> dict[str, int]:
-    """How often each level was sent."""
-    return {str(level): int(count) for level, count in enumerate(np.bincount(levels)) if count}

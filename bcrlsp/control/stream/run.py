@@ -5,6 +5,7 @@ and lets them stand; each write is kept once by the query's id and the batch's n
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Event
@@ -16,7 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from bcrlsp.control.monitor import Bands, Board, alarms
-from bcrlsp.control.stream.loop import Loop, Taken, level_counts
+from bcrlsp.control.stream.loop import Loop, Taken
 from bcrlsp.control.stream.rows import Batch
 from bcrlsp.control.stream.settings import ControlSettings
 from bcrlsp.control.stream.sources import events
@@ -154,7 +155,7 @@ class Stream:
             pairs = zip(names, values, strict=True)
             return {name: float(value) for name, value in pairs if np.isfinite(value)}
 
-        levels = level_counts(np.array([each.level for each in taken.decisions], np.intp))
+        levels = Counter(str(each.level) for each in taken.decisions)
         shared: dict[str, Any] = {
             "requests": len(batch.requests),
             "duplicates": taken.duplicates,
@@ -163,7 +164,7 @@ class Stream:
             "redeemed": named(position.redeemed),
             "out": named(position.out),
             "planned": named(planned),
-            "levels": levels,
+            "levels": dict(levels),
         }
         period = self._calendar.start(book.period).strftime("%Y-%m-%dT%H:%M")
         self._board.put(
