@@ -60,7 +60,8 @@ class Loop:
         self._money = Money(settings.unit)
         # Period of every decision that is remembered, and redemptions whose decision is not known.
         self._decided: dict[str, int] = {}
-        self._waiting: dict[str, float] = {}
+        self._waiting: dict[str, tuple[float, float]] = {}
+        # Time of the newest redemption: how far the feed has come.
         self._newest: float | None = None
         self._looked = -np.inf
 
@@ -84,8 +85,6 @@ class Loop:
             self.now = max(self.now, min(max(times), self._wall()))
         for user, moment, kind in batch.activity:
             self.users.add_event(user, self._period(moment), round(moment * 1e6), kind)
-        if batch.newest is not None:
-            self._newest = max(self._newest or batch.newest, min(batch.newest, self._wall()))
         self._redeem(batch.redemptions, changes)
         self._release(changes)
         if again:
@@ -117,8 +116,9 @@ class Loop:
         gone = {change.bonus_id for change in changes if change.kind == "release"}
         self._take_again({each.request_id: each for each in decisions}, back, gone)
         for change in back.values():
+            self._seen(change.time)
             if change.bonus_id not in self._decided:
-                self._waiting[change.bonus_id] = self._money.amount(change.units)
+                self._waiting[change.bonus_id] = self._money.amount(change.units), change.time
 
     def _fresh(
         self, requests: Sequence[tuple[str, str, float]]
@@ -225,31 +225,38 @@ class Loop:
                     )
                 )  # fmt: skip
             if decision.request_id in self._waiting:
-                early.append((decision.request_id, self._waiting.pop(decision.request_id)))
+                amount, at = self._waiting.pop(decision.request_id)
+                early.append((decision.request_id, amount, at))
         self._redeem(early, changes)
 
-    def _redeem(self, redemptions: Sequence[tuple[str, float]], changes: list[Change]) -> None:
-        for bonus_id, amount in redemptions:
-            period = self._decided.get(bonus_id)
+    def _redeem(
+        self, redemptions: Sequence[tuple[str, float, float]], changes: list[Change]
+    ) -> None:
+        for bonus_id, amount, moment in redemptions:
+            at, period = min(moment, self._wall()), self._decided.get(bonus_id)
             book = None if period is None else self.books.get(period)
             if book is None or period is None:
                 # Its decision may still come, or it is none of ours.
                 if bonus_id not in self._waiting and bonus_id not in self._decided:
-                    self._waiting[bonus_id] = amount
+                    self._waiting[bonus_id] = amount, at
+                    self._seen(at)
                     units = self._money.up(amount)
-                    changes.append(Change("redeem", bonus_id, self.now, -1, units, {}, "early"))
+                    changes.append(Change("redeem", bonus_id, at, -1, units, {}, "early"))
                 continue
             outcome = book.ledger.redeem(bonus_id, amount)
             if outcome in ("settled", "late"):
+                self._seen(at)
                 entry = book.ledger.entries([bonus_id])[bonus_id]
                 kept = {
                     line.name: line.charge(entry.amount)
                     for line, charge in zip(book.ledger.lines(), entry.charges, strict=False)
                     if charge
                 }
-                changes.append(
-                    Change("redeem", bonus_id, self.now, period, entry.amount, kept, outcome)
-                )
+                changes.append(Change("redeem", bonus_id, at, period, entry.amount, kept, outcome))
+
+    def _seen(self, at: float) -> None:
+        """The feed has come this far. Only what is written down counts: a restart knows it, too."""
+        self._newest = at if self._newest is None else max(self._newest, at)
 
     def _release(self, changes: list[Change]) -> None:
         for period, book in self.books.items():

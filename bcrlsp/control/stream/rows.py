@@ -8,16 +8,14 @@ from typing import Any
 class Batch:
     """What came in, in any order.
 
-    requests: (request_id, user_id, time). redemptions: (bonus_id, amount). activity: (user_id,
-    time, kind). malformed: messages that are no request. newest: time of the newest redemption that
-    was seen, None where there was none.
+    requests: (request_id, user_id, time). redemptions: (bonus_id, amount, time). activity:
+    (user_id, time, kind). malformed: messages that are no request.
     """
 
     requests: list[tuple[str, str, float]] = field(default_factory=list)
-    redemptions: list[tuple[str, float]] = field(default_factory=list)
+    redemptions: list[tuple[str, float, float]] = field(default_factory=list)
     activity: list[tuple[str, float, str]] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
-    newest: float | None = None
 
     @staticmethod
     def of(rows: list[dict[str, Any]]) -> "Batch":
@@ -29,8 +27,7 @@ class Batch:
             elif row["source"] == "malformed":
                 batch.malformed.append(row["kind"])
             elif row["source"] == "redemption":
-                batch.redemptions.append((row["id"], row["amount"]))
-                batch.newest = max(batch.newest or row["time"], row["time"])
+                batch.redemptions.append((row["id"], row["amount"], row["time"]))
             else:
                 batch.activity.append((row["user_id"], row["time"], row["kind"]))
         # One order, whichever file came first: the same rows, the same decisions.
@@ -62,6 +59,7 @@ class Decision:
 class Change:
     """One change of the ledger: reserve, redeem, release or limit.
 
+    time: of the request, of the redemption, or of what was known then.
     charges: units by budget; of a redemption what the budgets keep, of a limit {budget: limit}.
     """
 

@@ -97,15 +97,17 @@ class Stream:
             raise
 
     def _take(self, rows: DataFrame, number: int) -> None:
-        again = None
+        batch = Batch.of(rows.toArrow().to_pylist())
+        again, done = None, False
         if not self._restored:
-            self._restore(number)
+            # Decisions are written first, then the ledger: either both, one or none are there.
+            done = self._tables.has_changes(self._query_id, number)
+            self._restore(number + done)
             again = {
                 each.request_id: each for each in self._tables.decisions_of(self._query_id, number)
             }
         self._alone()
-        batch = Batch.of(rows.toArrow().to_pylist())
-        taken = self._loop.take(batch, again)
+        taken = self._loop.take(Batch(activity=batch.activity) if done else batch, again)
         query, tables = self._query_id, self._tables
         tables.write_decisions(query, number, taken.decisions)
         tables.write_changes(query, number, taken.changes)

@@ -132,6 +132,11 @@ class Tables:
             for row in rows.toArrow().to_pylist()
         ]  # fmt: skip
 
+    def has_changes(self, query: str, batch: int) -> bool:
+        """Whether this very batch has left its rows of the ledger."""
+        mine = (F.col("query_id") == query) & (F.col("batch_id") == batch)
+        return not self._lake.read("control_ledger").where(mine).isEmpty()
+
     def others(self, query: str, since: datetime) -> str | None:
         """Id of another stream that has decided since, if any."""
         mine = (F.col("query_id") != query) & (F.col("status_ts") > F.lit(since))
