@@ -3,6 +3,7 @@ overshoot of the mode `expected`, and the speed of the library form. Writes docs
 docs/control.md."""
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -73,11 +74,16 @@ def past_of(world: World, scenario: Scenario) -> Past:
     )
 
 
-def days(quick: bool) -> list[list[str]]:
-    """A row a scenario and controller."""
+def days(quick: bool, results: Path | None) -> list[list[str]]:
+    """A row a scenario and controller; those that `results` holds are taken from there."""
     world = World(Population.draw(40, 1))
-    rows = []
+    rows: list[list[str]] = []
+    held = json.loads(results.read_text()) if results is not None and results.exists() else []
     for scenario in SCENARIOS[:2] if quick else SCENARIOS:
+        known = [row for row in held if row[0] == scenario.name]
+        if len(known) == len(CONTROLLERS):
+            rows += known
+            continue
         past = past_of(world, scenario)
         day = world.day(scenario, 15, 5)
         best = optimum(day, world.population)
@@ -95,6 +101,8 @@ def days(quick: bool) -> list[list[str]]:
                 ]
             )
             told(" | ".join(rows[-1]))
+        if results is not None:
+            results.write_text(json.dumps(rows))
     return rows
 
 
@@ -102,9 +110,9 @@ def overshoots(number: int) -> list[list[str]]:
     """The mode `expected`: how often a day's redeemed money was above its budget."""
     people = Population.draw(40, 1)
     world = World(people)
-    limits = (Limit("total", 2500.0),)
+    limits = (Limit("total", 1250.0),)
     rows = []
-    calm = Scenario("calm", limits, requests=8000.0)
+    calm = Scenario("calm", limits, requests=4000.0)
     past = past_of(world, calm)
     money = people.cost[:, 1:].sum() / (people.share.size * people.amounts[1:].sum())
     for quantile in (None, 0.9, 0.99):
@@ -112,17 +120,17 @@ def overshoots(number: int) -> list[list[str]]:
         for day_number in range(number):
             # Redemption differs between days, by a factor whose spread the log would tell.
             factor = float(np.exp(np.random.default_rng([day_number, 1]).normal(0, 0.1)))
-            scenario = Scenario("day", limits, requests=8000.0, drift=(0.0, factor))
+            scenario = Scenario("day", limits, requests=4000.0, drift=(0.0, factor))
             day = world.day(scenario, 15 + day_number, 5)
             booking, taught = None, past
             if quantile is not None:
                 booking = Overbooking(quantile, float(money), 0.1, 3.0)
                 taught = replace(past, returns=past.returns.in_expectation())
-            controller = ForecastLp(taught, users=150)
-            found = play(day, people, controller, step=300.0, overbooking=booking)
+            controller = ForecastLp(taught, users=100, bins=8)
+            found = play(day, people, controller, step=900.0, overbooking=booking)
             value += found.value
-            over += found.redeemed > 2500.0
-            worst = max(worst, found.redeemed - 2500.0)
+            over += found.redeemed > 1250.0
+            worst = max(worst, found.redeemed - 1250.0)
         stated = "hard" if quantile is None else f"expected, {1 - quantile:.0%} stated"
         rows.append(
             [stated, f"{number}", f"{over / number:.1%}", f"{max(worst, 0):.2f}", f"{value:.0f}"]
@@ -221,6 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer days, nothing written")
     parser.add_argument("--days", type=int, default=40, help="days of the mode expected")
+    parser.add_argument("--results", type=Path, help="JSON of days that were played, to go on")
     arguments = parser.parse_args()
     parts = [
         f"`make bench-control` on {machine()}. Days of 24 h drawn at random, 40 types of users, "
@@ -239,11 +248,11 @@ def main() -> None:
                 "overspent",
                 "volatility",
             ],
-            days(arguments.quick),
+            days(arguments.quick, arguments.results),
         ),
         "The mode `expected` commits more than the budget; how often it went above it:",
         table(
-            ["mode", "days", "days above budget", "most above, of 2,500", "value / hard"],
+            ["mode", "days", "days above budget", "most above, of 1,250", "value / hard"],
             overshoots(4 if arguments.quick else arguments.days),
         ),
         "The library form with the default network (58 features, 128-128), two budgets, bonus ids "
