@@ -260,12 +260,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=["days", "overbooking", "speed"])
     arguments = parser.parse_args()
     made = {
-        "days": lambda: DAYS.format(machine=machine())
-        + table(DAYS_HEAD, days(arguments.quick, arguments.results)),
-        "overbooking": lambda: OVERBOOKING.format(machine=machine())
-        + table(OVERBOOKING_HEAD, overshoots(4 if arguments.quick else arguments.days)),
-        "speed": lambda: SPEED.format(machine=machine())
-        + table(SPEED_HEAD, speeds(arguments.quick)),
+        "days": lambda: (
+            DAYS.format(machine=machine())
+            + table(DAYS_HEAD, days(arguments.quick, arguments.results))
+        ),
+        "overbooking": lambda: (
+            OVERBOOKING.format(machine=machine())
+            + table(OVERBOOKING_HEAD, overshoots(4 if arguments.quick else arguments.days))
+        ),
+        "speed": lambda: (
+            SPEED.format(machine=machine()) + table(SPEED_HEAD, speeds(arguments.quick))
+        ),
     }
     for name in arguments.only or made:
         text = made[name]()
