@@ -6,6 +6,7 @@ from pathlib import Path
 
 # Two processes of tests share the cores: threads of one would wait for those of the other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark_conf"))
 
 import pytest
 from pyspark.sql import SparkSession
