@@ -5,6 +5,8 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bcrlsp.allocation.limits import text
 from bcrlsp.errors import UserError
 
@@ -73,11 +75,19 @@ class Budget:
             )
         for field in ("groups", "levels"):
             chosen = getattr(self, field)
-            if isinstance(chosen, str | bytes) or (chosen is not None and len(chosen) == 0):
-                raise UserError(
-                    f"budget {self.name!r}: {field} is {chosen!r}; allowed: a collection with at "
-                    "least one entry, or None for all"
-                )
+            if chosen is not None:
+                self._check_collection(field, chosen)
+        if isinstance(self.groups, Mapping):
+            for column, values in self.groups.items():
+                self._check_collection(f"groups[{column!r}]", values)
+
+    def _check_collection(self, field: str, chosen: Any) -> None:
+        known = isinstance(chosen, Collection | np.ndarray) and not isinstance(chosen, str | bytes)
+        if not known or len(chosen) == 0:
+            raise UserError(
+                f"budget {self.name!r}: {field} is {chosen!r}; allowed: a collection with at "
+                "least one entry, or None for all"
+            )
 
     def _check_number(self, field: str, number: float | None) -> None:
         if number is None and field == "minimum":

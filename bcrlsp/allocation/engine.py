@@ -54,7 +54,7 @@ def run(
     """
     objective = Objective.value(len(source.sizes), rows.alpha.shape[1])
     try:
-        found = _search(source, rows, objective, settings, _start(rows, warm_start))
+        found = _search(source, rows, objective, settings, _start(rows, budgets, warm_start))
     except NoFeasiblePoint:
         raise diagnose(source, rows, budgets, settings) from None
     try:
@@ -96,14 +96,17 @@ def _search(
     return replace(cold, passes=cold.passes + found.passes)
 
 
-def _start(rows: Rows, warm_start: Mapping[str, float] | None) -> FloatArray | None:
+def _start(
+    rows: Rows, budgets: Sequence[Budget], warm_start: Mapping[str, float] | None
+) -> FloatArray | None:
     if warm_start is None:
         return None
-    unknown = sorted(set(warm_start) - set(rows.names))
+    names = {budget.name for budget in budgets}
+    unknown = sorted(set(warm_start) - names)
     if unknown:
         raise UserError(
             f"warm_start has a price for {unknown[0]!r}, which is no budget; "
-            f"allowed: {', '.join(sorted(set(rows.names)))}"
+            f"allowed: {', '.join(sorted(names))}"
         )
     prices = np.array([warm_start.get(name, 0.0) for name in rows.names])
     if not np.all(np.isfinite(prices)):

@@ -7,7 +7,7 @@ costs the same for one budget and for hundreds.
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from bcrlsp.allocation.budget import Budget
+from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.fixed import Units
 from bcrlsp.allocation.groups import is_missing
 from bcrlsp.allocation.limits import meant
@@ -162,7 +162,7 @@ def compile_rows(
     sizes: (g,) users of each group. levels: number of levels. units: of the fixed-point sums.
     Raises UserError for a name used twice, an unknown group, column, level or measure.
     """
-    check_budgets(budgets)
+    budgets = check_budgets(budgets)
     _check_levels(budgets, levels)
     patterns: dict[tuple[bytes, bytes], int] = {}
     weights: list[tuple[FloatArray, FloatArray]] = []
@@ -174,6 +174,8 @@ def compile_rows(
             weights.append((alpha, beta))
         member = _members(budget, columns, keys, warn=not watch)
         users, step = int(sizes[member].sum()), _step(alpha, beta, units)
+        if budget.minimum and not users:
+            raise InfeasibleBudgetError(budget.name, "minimum", budget.minimum, 0.0)
         scale = 1.0 if step is None else float(1 / step)
         if budget.limit < math.inf or watch:
             # A row that is only watched has no right side to speak of.
@@ -219,15 +221,18 @@ def _weighted(weights: FloatArray, amounts: NDArray[np.int64]) -> Fraction:
     return total
 
 
-def check_budgets(budgets: Sequence[Budget]) -> None:
-    """Raises UserError for anything but budgets with names of their own."""
-    if isinstance(budgets, Budget) or not all(isinstance(b, Budget) for b in budgets):
+def check_budgets(budgets: Iterable[Budget]) -> tuple[Budget, ...]:
+    """The budgets, read once; UserError for anything but budgets with names of their own."""
+    several = tuple(budgets) if isinstance(budgets, Iterable) else (budgets,)
+    if isinstance(budgets, Budget) or not all(isinstance(b, Budget) for b in several):
         raise UserError(f"budgets is {budgets!r}; allowed: a list of Budget")
+    budgets = several
     seen: set[str] = set()
     for budget in budgets:
         if budget.name in seen:
             raise UserError(f"two budgets are named {budget.name!r}; give each a name of its own")
         seen.add(budget.name)
+    return budgets
 
 
 def _check_levels(budgets: Sequence[Budget], levels: int) -> None:

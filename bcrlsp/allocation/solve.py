@@ -62,7 +62,7 @@ def solve(
         raise UserError("there are no users; give value and cost at least one row")
     if not isinstance(partitions, int) or partitions < 1:
         raise UserError(f"partitions is {partitions!r}; allowed: a whole number of at least 1")
-    check_budgets(budgets)
+    budgets = check_budgets(budgets)
     values, costs = masked(values, costs, None if allowed is None else np.asarray(allowed))
     given = values
     values, changed = equal_where_alike(values)

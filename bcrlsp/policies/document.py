@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +75,10 @@ def parse(content: bytes, where: str) -> Document:
 def _fields(content: bytes, where: str) -> dict[str, Any]:
     try:
         fields = json.loads(
-            content.decode("utf-8"), parse_constant=_not_finite, object_pairs_hook=_once
+            content.decode("utf-8"),
+            parse_constant=_not_finite,
+            parse_float=_finite,
+            object_pairs_hook=_once,
         )
     except _NotFiniteError as error:
         raise DataError(f"{where} holds the number {error}; allowed: finite numbers") from None
@@ -91,6 +95,11 @@ class _NotFiniteError(Exception):
 
 def _not_finite(text: str) -> float:
     raise _NotFiniteError(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _not_finite(text)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import struct
 import threading
 import zipfile
@@ -393,3 +394,12 @@ def test_no_answer_where_the_network_overflows() -> None:
     for price in (float("nan"), -1.0, float("inf")):
         with pytest.raises(DataError, match=r"price .* of money; allowed"):
             policy.q_values(states(), price)
+
+
+@pytest.mark.parametrize(("field", "number"), [("gamma", "1e999"), ("cost_unit", "-1e400")])
+def test_a_number_beyond_a_double_is_one_line(folder: Path, field: str, number: str) -> None:
+    manifest = folder / "policy.json"
+    text = re.sub(rf'"{field}": [^,\n]+', f'"{field}": {number}', manifest.read_text())
+    manifest.write_text(text)
+    assert number in manifest.read_text()
+    refused(folder, "holds the number")

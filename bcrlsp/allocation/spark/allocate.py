@@ -79,7 +79,7 @@ def allocate(
     """
     columns, settings = _group_columns(scores, groups), settings or Settings()
     layout = Layout(tuple(columns), "allowed" in scores.columns, block_users)
-    check_budgets(budgets)
+    budgets = check_budgets(budgets)
     if not isinstance(store, Store):
         store = FileStore(scores.sparkSession, store)
     wanted = ["user_id", "value", "cost", *(["allowed"] if layout.allowed else []), *columns]
