@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 
 from bcrlsp.deliveries import clear_marks, write_whole
 from bcrlsp.events.ids import refuse_lost_zeros
+from bcrlsp.events.keeping import keeping
 from bcrlsp.events.loading import Load, TableCount
 from bcrlsp.events.reading import told_as_data_error
-from bcrlsp.events.shapes import HISTORY
+from bcrlsp.events.shapes import HISTORY, RECORD, VERDICT
 from bcrlsp.events.source import Events, Grid
 from bcrlsp.events.validate import judge, require_columns, tallies
 from bcrlsp.tables import EVENT_TABLES, Lake
@@ -53,19 +54,27 @@ def ingest(
         _clear_marks(lake, events)
         counts = _checked(lake, given)
     else:
-        judged = {name: judge(name, frame, grid) for name, frame in given.items()}
-        with told_as_data_error("the events cannot be read"):
-            counted = tallies(judged)
-        if leading_zeros == "refuse":
-            refuse_lost_zeros(lake, judged, whole=events.whole)
-        _clear_marks(lake, events)
-        counts = Load(lake, source, grid, events.whole, judged, counted).tables()
+        with keeping() as keeper:
+            judged = {
+                name: keeper.keep(_slim(judge(name, rows, grid))) for name, rows in given.items()
+            }
+            with told_as_data_error("the events cannot be read"):
+                counted = tallies(judged)
+            if leading_zeros == "refuse":
+                refuse_lost_zeros(lake, judged, whole=events.whole)
+            _clear_marks(lake, events)
+            counts = Load(lake, source, grid, events.whole, judged, counted, keeper).tables()
     for name, rows in events.extra.items():
         lake.overwrite(name, rows)
     lake.create("quarantine")
     if events.complete_until is not None:
         write_whole(lake, events.complete_until)
     return IngestReport(counts, events.detail, events.notes)
+
+
+def _slim(judged: DataFrame) -> DataFrame:
+    """Judged rows without the records of good ones, which nobody reads."""
+    return judged.withColumn(RECORD, F.when(F.col(VERDICT).isNotNull(), F.col(RECORD)))
 
 
 def _clear_marks(lake: Lake, events: Events) -> None:

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.events import people, settle
+from bcrlsp.events.keeping import Keeper
 from bcrlsp.events.quarantine import Quarantine
 from bcrlsp.events.shapes import GOOD, HISTORY, SHAPES, VERDICT, Shape
 from bcrlsp.events.source import Grid
@@ -58,7 +59,8 @@ class Load:
     """One ingestion's way into the tables.
 
     source: its name. whole: its rows replace all that the tables hold. judged, tallies: the rows of
-    each table that it gives, each judged by itself, and their counts.
+    each table that it gives, each judged by itself, and their counts. keeper: of rows that are used
+    several times.
     """
 
     lake: Lake
@@ -67,6 +69,7 @@ class Load:
     whole: bool
     judged: dict[str, DataFrame]
     tallies: dict[str, Tally]
+    keeper: Keeper
 
     def tables(self) -> dict[str, TableCount]:
         """Every table, those first that others refer to."""
@@ -205,6 +208,7 @@ class Load:
         self, shape: Shape, judged: DataFrame, settled: DataFrame, quarantine: Quarantine
     ) -> "_Found":
         alone = self.tallies[shape.name]
+        settled = self.keeper.keep(settled)
         found = settle.counted(shape, settled)
         quarantine.put(judged if alone.bad else None, settled if found.known_bad else None)
         if self.whole:
