@@ -14,16 +14,22 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
 
-# Shares that fading sums keep a period; summed are activity, bonuses, amounts, activity under a
-# bonus and activity by amount.
-_KEPT = (0.5, 0.8, 0.93, 0.98)
-_SUMMED = 5
+# Fading sums: the share that is kept a period, and what is summed, of activity, bonus, amount,
+# activity under a bonus and activity by amount. Bonuses alone are not summed slowly: a log has
+# nobody with a long silence or a long row of bonuses, and networks would extrapolate along such
+# sums.
+_SUMMED = (
+    *((0.5, of) for of in range(5)),
+    *((0.8, of) for of in range(5)),
+    *((0.93, of) for of in (0, 3, 4)),
+    *((0.98, of) for of in (0, 3, 4)),
+)
 _LAGS = 8
 _UNIT, _CAP = 0.1, 3.2
 # Tops of counters: of activity twice, of bonuses twice, of amounts above half of the largest.
 _TOPS = (4.0, 8.0, 3.0, 6.0, 4.0)
 
-_SUMS = slice(0, len(_KEPT) * _SUMMED)
+_SUMS = slice(0, len(_SUMMED))
 _ACTIVE = slice(_SUMS.stop, _SUMS.stop + _LAGS)
 _AMOUNT = slice(_ACTIVE.stop, _ACTIVE.stop + _LAGS)
 _TIMES = slice(_AMOUNT.stop, _AMOUNT.stop + 3)
@@ -35,13 +41,14 @@ READ = WIDTH + 2
 """Width of `read`."""
 
 OF_ACTIVITY = tuple(
-    [k for k in range(_SUMS.stop) if k % _SUMMED == 0]
+    [k for k, (_, of) in enumerate(_SUMMED) if of == 0]
     + [*range(_ACTIVE.start, _ACTIVE.stop), _TIMES.start, _TIMES.start + 2]
     + [_WALKS.start, _WALKS.start + 1, WIDTH]
 )
 """Places in `read` of what tells of activity alone, whatever was sent."""
 
-_KEEP = np.repeat(np.array(_KEPT, np.float32), _SUMMED)
+_KEEP = np.array([kept for kept, _ in _SUMMED], np.float32)
+_OF = np.array([of for _, of in _SUMMED])
 _TOP = np.array(_TOPS, np.float32)
 
 
@@ -79,8 +86,7 @@ def after(state: Floats, events: Events) -> Floats:
     shape = np.broadcast_shapes(state.shape[:-1], amounts.shape)
     moved = np.empty((*shape, WIDTH), np.float32)
     happened = np.stack([active, sent, amounts, active * sent, active * amounts], axis=-1)
-    many = np.tile(happened, len(_KEPT))
-    moved[..., _SUMS] = _KEEP * state[..., _SUMS] + (1 - _KEEP) * many
+    moved[..., _SUMS] = _KEEP * state[..., _SUMS] + (1 - _KEEP) * happened[..., _OF]
     for place, newest in ((_ACTIVE, active), (_AMOUNT, amounts)):
         moved[..., place.start] = newest
         moved[..., place.start + 1 : place.stop] = state[..., place.start : place.stop - 1]

@@ -240,12 +240,12 @@ class RecurrentMarket(SmallMarket):
 
     full: ClassVar = {
         "members": 2,
-        "updates": 300,
+        "updates": 500,
         "plan_users": 300,
         "groups": 500,
         "sweeps": 12,
-        "teach_users": 600,
-        "student_epochs": 10,
+        "teach_users": 1_000,
+        "student_epochs": 20,
     }
     brief: ClassVar = {
         "members": 2,

@@ -16,7 +16,7 @@ from bcrlsp.learning.auto.constants import (
     nothing_values,
     pairs,
 )
-from bcrlsp.learning.auto.judge import DEPTHS, Logged, surprises
+from bcrlsp.learning.auto.judge import DEPTHS, Logged, decide, surprises
 from bcrlsp.learning.task import Task, TrainedPolicy, no_progress
 from bcrlsp.policies import Policy, load_policy, save_policy
 from tests.small_market import AMOUNTS, FEATURES, simulation
@@ -183,3 +183,24 @@ def test_surprises_by_hand(log: Transitions) -> None:
 
 def test_policies_of_auto_are_policies(log: Transitions) -> None:
     assert isinstance(chosen(log).policy, Policy)
+
+
+def test_the_judge_decides_as_the_budget_program_does(log: Transitions) -> None:
+    rng = np.random.default_rng(3)
+    value = np.cumsum(rng.random((400, 3)), axis=1)
+    cost = np.cumsum(rng.random((400, 3)), axis=1) - 1e-9
+    cost[:, 0] = 0.0
+
+    class Fixed:
+        def evaluate(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return value, cost
+
+        def supported(self, states: np.ndarray) -> np.ndarray:
+            return np.ones((400, 3), bool)
+
+    for limit in (0.0, 20.0, 150.0, 1e4):
+        levels, spent = decide(Fixed(), log.states[:400], limit)
+        exact = solve(value, cost, [Budget("period", limit)])
+        assert spent <= limit
+        mine = value[np.arange(400), levels].sum()
+        assert exact.bound - 2 * value.max() <= mine <= exact.bound + 1e-6

@@ -5,13 +5,12 @@ world meets the same users with the same luck, so that differences between rules
 it; rewards are counted as expected, not as drawn.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.allocation import Budget, solve
 from bcrlsp.learning.auto.worlds import World, some
 from bcrlsp.learning.recurrent.learner import Learned
 from bcrlsp.policies import Policy
@@ -21,6 +20,7 @@ Ints = NDArray[np.int64]
 
 # How fast what was realised of planned spend is forgotten, and how far it may steer.
 _FADE, _MOST = 0.7, 4.0
+_BISECTIONS, _DEAREST = 40, 1e12
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +56,11 @@ def play(ground: Ground, world: World, policy: Policy) -> Played:
     masks = np.random.default_rng([ground.seed, 12])
     reward, spend, planned = np.zeros(users), 0.0, 0.0
     realised, counts = 0.0, np.zeros(policy.levels)
-    prices: Mapping[str, float] | None = None
     for _ in range(ground.periods):
         steer = planned / realised if realised > 0 and planned > 0 else 1.0
         limit = ground.budget * users * float(np.clip(steer, 1 / _MOST, _MOST))
         may = np.array(ground.learned.masks.draw(users, masks))
-        levels, cost, prices = decide(policy, crowd.features, limit, may, prices)
+        levels, cost = decide(policy, crowd.features, limit, may)
         answers = mind.answers(crowd)
         reward += answers.rewards[every, levels]
         paid = float(answers.costs[every, levels].sum())
@@ -80,10 +79,11 @@ def decide(
     states: NDArray[np.float32],
     limit: float,
     may: NDArray[np.bool_] | None = None,
-    prices: Mapping[str, float] | None = None,
-) -> tuple[Ints, float, Mapping[str, float]]:
-    """Levels (n,) of the budget program, the money that they are planned to cost, its prices.
+) -> tuple[Ints, float]:
+    """Levels (n,) that are worth most within a limit, and the money that they are planned to cost.
 
+    The budget program with one row, by its price: users whose level is another one just below the
+    price get that one, in an order that says nothing of them, for as long as the limit allows.
     limit: money of all users. may: allowed levels, bool (n, a); support advises, a mask binds.
     """
     value, cost = policy.evaluate(states)
@@ -91,15 +91,35 @@ def decide(
     if may is not None:
         both = supported & may
         supported = np.where(both.any(axis=1, keepdims=True), both, may)
-    found = solve(
-        value,
-        cost,
-        [Budget("period", limit)],
-        allowed=None if supported.all() else supported,
-        warm_start=None if prices is None else dict(prices),
-    )
-    levels = np.asarray(found.levels, dtype=np.int64)
-    return levels, float(cost[np.arange(len(levels)), levels].sum()), found.prices
+    value = np.where(supported, value, -np.inf)
+    every = np.arange(len(value))
+
+    def best(price: float) -> tuple[Ints, float]:
+        levels = (value - price * cost).argmax(axis=1)
+        return levels, float(cost[every, levels].sum())
+
+    low, high = 0.0, 1.0 / max(float(cost.max()), 1e-12)
+    dear = best(low)
+    if dear[1] <= limit:
+        return dear
+    cheap = best(high)
+    while cheap[1] > limit and high < _DEAREST:
+        low, dear, high = high, cheap, 4 * high
+        cheap = best(high)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        found = best(middle)
+        if found[1] > limit:
+            low, dear = middle, found
+        else:
+            high, cheap = middle, found
+    levels, spent = cheap
+    more = np.random.default_rng(0).permutation(np.flatnonzero(dear[0] != levels))
+    added = cost[more, dear[0][more]] - cost[more, levels[more]]
+    taken = more[np.cumsum(added) <= limit - spent]
+    levels = levels.copy()
+    levels[taken] = dear[0][taken]
+    return levels, float(cost[every, levels].sum())
 
 
 def gain(one: Played, other: Played) -> tuple[float, float]:
@@ -148,7 +168,7 @@ def surprises(
     users apart, arrays (depths,). states: (rows of the log, d).
     """
     shown = states[logged.rows]
-    levels, _, _ = decide(policy, shown, budget * len(shown))
+    levels, _ = decide(policy, shown, budget * len(shown))
     ratio = np.where(levels == logged.levels, 1 / logged.propensities, 0.0)
     off = logged.actual - logged.expected
     found = np.zeros((2, len(DEPTHS)))

@@ -151,7 +151,7 @@ def beginnings(rows: Rows, held: Sequences, rules: Rules, seed: int) -> Start:
     rng = np.random.default_rng([seed, 3])
     few = np.sort(rng.permutation(len(held))[:_START_PIECES])
     lengths = held.present[few].sum(axis=1)
-    place = rng.random((len(few), _PLACES)) ** 0.25
+    place = rng.random((len(few), _PLACES)) ** 0.5
     place = np.minimum((place * lengths[:, None]).astype(np.int64), lengths[:, None] - 1)
     flat = (few[:, None] * held.periods + place).ravel()
     return Start(rows.states[flat], rules.angles_of(rows.calendar[flat]))

@@ -10,7 +10,6 @@ the reward.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -93,7 +92,10 @@ class ResponseNetwork(nn.Module):
         self.effect = layers(shape.inputs, shape.hidden, shape.levels - 1)
         self.register_buffer("own", torch.tensor(traces.OF_ACTIVITY), persistent=False)
         self.gate = layers(len(traces.OF_ACTIVITY), shape.hidden // 2, 1)
-        nn.init.constant_(cast(nn.Linear, self.gate[-1]).bias, _OPEN)
+        with torch.no_grad():
+            last = self.gate[-1]
+            assert isinstance(last, nn.Linear)
+            last.bias.fill_(_OPEN)
         self.spent_first = nn.Linear(shape.inputs, _NARROW)
         self.spent_last = nn.Linear(_NARROW, 2 * (shape.levels - 1))
         nn.init.zeros_(self.spent_last.weight)

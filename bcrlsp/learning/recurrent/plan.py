@@ -181,7 +181,7 @@ def simulate(
         if planned:
             free = rng.random(settings.users) < settings.exploration
             worth = held.worth(outlook, held.ahead(states, angles))
-            net = np.asarray(worth - (held.price * stray)[:, None] * outlook.costs, np.float64)
+            net = worth - (held.price * stray)[:, None] * outlook.costs
             scores = np.where(free[:, None], scores, net)
         else:
             # Half of the random levels are pauses.
