@@ -18,9 +18,10 @@ from bcrlsp.learning.recurrent.correction import apply, correct, seen
 from bcrlsp.learning.recurrent.fit import FitSettings, fit, log_likelihoods
 from bcrlsp.learning.recurrent.member import Member, member_of
 from bcrlsp.learning.recurrent.network import Shape
-from bcrlsp.learning.recurrent.plan import PlanSettings, Start, Valued, new_value, plan
+from bcrlsp.learning.recurrent.plan import PlanSettings, Start, plan
 from bcrlsp.learning.recurrent.rows import Rows
 from bcrlsp.learning.recurrent.sequences import Rules
+from bcrlsp.learning.recurrent.values import Valued, new_value
 from bcrlsp.planning.masks import Masks
 
 Floats = NDArray[np.float64]

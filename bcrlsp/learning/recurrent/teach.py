@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from bcrlsp.features import Carry, FeatureSet, Records, record_of
 from bcrlsp.learning.recurrent.ensemble import Combine
 from bcrlsp.learning.recurrent.member import moved
-from bcrlsp.learning.recurrent.plan import Valued
 from bcrlsp.learning.recurrent.sequences import Rules, Sequences
+from bcrlsp.learning.recurrent.values import Valued
 from bcrlsp.planning.lessons import Lessons
 from bcrlsp.planning.masks import Masks
 from bcrlsp.policies import traces
