@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from known_mdp import EVERY_STATE, MDP, UNIFORM, learn
-from problems import CHOOSERS, Problem, problem_of
+from problems import CHOOSERS, LONG, Problem, problem_of
 
 from bcrlsp.errors import DataError
 from bcrlsp.learning.algorithms import ALGORITHMS
@@ -13,10 +13,11 @@ from bcrlsp.learning.task import TrainedPolicy
 from bcrlsp.policies import load_policy, save_policy
 
 NAMES = [name for name in ALGORITHMS.names() if name not in CHOOSERS]
+FULL = [name for name in NAMES if name not in LONG]
 Learned = tuple[str, Problem, TrainedPolicy]
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=FULL)
 def learned(request: pytest.FixtureRequest) -> Learned:
     problem = problem_of(request.param)
     return request.param, problem, problem.learn(problem.log, seed=3)
@@ -68,7 +69,7 @@ def test_same_seed_same_weights_and_another_seed_others(name: str) -> None:
     assert one.curve == same.curve
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FULL)
 def test_masks_are_kept(name: str) -> None:
     """The best level is never allowed: no other level's value may count on it."""
     problem = problem_of(name)
@@ -86,7 +87,7 @@ def test_masks_are_kept(name: str) -> None:
         np.testing.assert_allclose(chosen.sum(axis=1), 1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FULL)
 def test_a_state_that_is_not_a_number_is_refused_with_its_column(name: str) -> None:
     problem = problem_of(name)
     states = problem.log.states.copy()
