@@ -57,7 +57,7 @@ def learned(log: Transitions, **options: float):
 
 def test_the_function_stays_there_whatever_is_imported() -> None:
     package = importlib.import_module("bcrlsp.learning")
-    for name in ("train", "tuning", "transitions"):
+    for name in ("training", "tuning", "transitions"):
         importlib.import_module(f"bcrlsp.learning.{name}")
         assert package.train is train
         assert package.Transitions is Transitions
