@@ -1,12 +1,12 @@
 """The response network: heads that read the recurrent state of a history and the calendar.
 
 The state is a set of traces (`policies.traces`) that move by fixed recurrences, as in a reservoir
-(Jaeger 2001): on small logs, networks with learned recurrences (gated units) described users that
-they had not seen worse, and took several times as long. Heads: a gate that reads past activity
-alone (whether the user is still one: what was sent says little of those who left), the log-odds of
-activity without a bonus, what each level adds to them (of any sign and shape; levels share a
-layer), the share of a bonus that is spent, and, where the reward is another thing than activity,
-the reward.
+(Jaeger 2001). A network with gated units in their place described unseen users a little worse after
+the same processor time, on the one market where both were fitted. Heads: a gate that reads past
+activity alone (whether the user is still one: what was sent says little of those who left), the
+log-odds of activity without a bonus, what each level adds to them (of any sign and shape; levels
+share a layer), the share of a bonus that is spent, and, where the reward is another thing than
+activity, the reward.
 """
 
 from dataclasses import dataclass
