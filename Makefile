@@ -46,9 +46,10 @@ test-fast: setup ## The tests that need neither Spark nor Ray (3 minutes), for t
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not spark and not ray'
 
 .PHONY: lint
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, and the floors of the house (import-linter)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 .PHONY: docs

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bcrlsp import periods, session
-from bcrlsp.commands.settings import (
+from bcrlsp.command_settings import (
     AllocationSettings,
     DemoSettings,
     EvaluationSettings,

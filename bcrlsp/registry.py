@@ -10,7 +10,7 @@ as `bcrlsp.algorithms`) names a module, which is imported and registers itself i
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
@@ -26,10 +26,12 @@ class Registry(Generic[T]):
     kind: what an entry is called in messages, such as "algorithm".
     package: the dotted name of the package whose modules register themselves.
     group: the group of entry points by which other distributions name modules that do the same.
+    also: modules of ours that register themselves from a higher floor, as an entry point would.
     """
 
-    def __init__(self, kind: str, package: str, group: str) -> None:
+    def __init__(self, kind: str, package: str, group: str, also: Sequence[str] = ()) -> None:
         self.kind = kind
+        self._also = tuple(also)
         self.group = group
         self._package = package
         self._entries: dict[str, T] = {}
@@ -66,6 +68,8 @@ class Registry(Generic[T]):
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             _load_module(f"{self._package}.{module.name}")
+        for name in self._also:
+            _load_module(name)
         for plugin in sorted(entry_points(group=self.group), key=lambda point: point.name):
             self._load_plugin(plugin)
         self._loaded = True

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from bcrlsp.commands.settings import MlflowSettings
+from bcrlsp.command_settings import MlflowSettings
 from bcrlsp.errors import UserError
 
 _TAG = "bcrlsp.policy_id"

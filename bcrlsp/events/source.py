@@ -94,7 +94,12 @@ class EventSource(Protocol):
         """The events; a mistake in the settings or absent data is a UserError."""
 
 
-SOURCES: Registry[EventSource] = Registry("event source", "bcrlsp.events.sources", "bcrlsp.sources")
+SOURCES: Registry[EventSource] = Registry(
+    "event source",
+    "bcrlsp.events.sources",
+    "bcrlsp.sources",
+    also=("bcrlsp.market.event_source",),
+)
 
 
 def load_events(name: str, spark: SparkSession, settings: Mapping[str, Any], grid: Grid) -> Events:
