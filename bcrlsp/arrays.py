@@ -57,6 +57,11 @@ def counts(numbers: ArrayLike, name: str) -> NDArray[Any]:
     return held
 
 
+def as_numbers(numbers: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Numbers of any numeric type as float64; NaN and infinity are the caller's to judge."""
+    return _numbers(numbers, name).astype(np.float64, copy=False)
+
+
 def as_flags(flags: ArrayLike, name: str) -> NDArray[np.bool_]:
     """Truth values: bool, or numbers that are 0 or 1."""
     if isinstance(flags, np.ndarray) and flags.dtype == bool:
@@ -93,6 +98,8 @@ def as_propensities(numbers: ArrayLike, name: str = "propensity") -> NDArray[np.
 
 def _numbers(given: ArrayLike, name: str, but: str = "") -> NDArray[Any]:
     """An array of a numeric type; `but`: kinds of NumPy types that are refused besides."""
+    if np.ma.is_masked(given):
+        raise DataError(f"{name} has masked entries; give numbers alone")
     try:
         held = np.asarray(given)
         if held.dtype.kind == "O":

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
+from bcrlsp.arrays import as_flags, as_numbers
 from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.evaluation.columns import Columns
 from bcrlsp.evaluation.log import Bools, Floats, Ints, Log
@@ -99,11 +100,14 @@ def read_log(
         )
     lengths = np.diff(offsets)
     window = len(periods) - ranks[order][offsets[:-1]]
+    measured = columns.numbers(MEASURES[measure])
+    if measure == "cost":
+        columns.fail(measured < 0, "cost", measured, "0 or more")
     log = Log(
         users=users,
         offsets=offsets,
         levels=levels[order],
-        rewards=columns.numbers(MEASURES[measure])[order],
+        rewards=measured[order],
         target=probabilities[order],
         propensities=chosen[order],
         horizon=np.where(terminal[last], np.maximum(window, lengths), lengths),
@@ -131,7 +135,7 @@ def _target(columns: Columns, table: pa.Table, target: Target) -> Floats:
         values = columns.matrix(target)
     else:
         given = target(table) if callable(target) else target
-        values = np.asarray(given, dtype=np.float64)
+        values = as_numbers(given, "target")
     if values.ndim != 2 or values.shape[0] != len(columns) or values.shape[1] < 1:
         raise DataError(
             f"target has the shape {values.shape}; allowed: ({len(columns)}, levels), "
@@ -152,7 +156,7 @@ def _target(columns: Columns, table: pa.Table, target: Target) -> Floats:
 
 
 def _permitted(columns: Columns, allowed: ArrayLike, target: Floats, levels: Ints) -> Bools:
-    permitted = np.asarray(allowed, dtype=np.bool_)
+    permitted = as_flags(allowed, "allowed")
     if permitted.shape != target.shape:
         raise DataError(
             f"allowed has the shape {permitted.shape}; allowed: {target.shape}, the target's"
@@ -177,7 +181,7 @@ def _propensities(
     """Propensities of the levels sent, and of all levels where those were given."""
     behaviour = None
     if given is not None:
-        chosen = np.asarray(given, dtype=np.float64)
+        chosen = as_numbers(given, "propensities")
         if chosen.shape == (len(levels), width):
             behaviour = chosen
             unknown = np.asarray(np.isnan(chosen).all(axis=1))

@@ -23,6 +23,9 @@ from bcrlsp.learning.task import (
 from bcrlsp.learning.transitions import Transitions, check_values
 from bcrlsp.policies import HEADS
 
+# Costs are learned in single precision.
+_MOST_MONEY = float(np.finfo(np.float32).max)
+
 
 def train(
     transitions: Transitions,
@@ -107,7 +110,9 @@ def _faces(amounts: ArrayLike) -> tuple[float, ...]:
     try:
         faces = tuple(float(amount) for amount in np.asarray(amounts, float))
         rising = all(low < high for low, high in itertools.pairwise(faces))
-        good = 2 <= len(faces) <= MOST_LEVELS and faces[0] == 0 and rising and faces[-1] < np.inf
+        good = (
+            2 <= len(faces) <= MOST_LEVELS and faces[0] == 0 and rising and faces[-1] <= _MOST_MONEY
+        )
     except (TypeError, ValueError):
         good = False
     if not good:

@@ -44,6 +44,30 @@ def permissions(row, level):
 
 
 MISTAKES = {
+    "cost below 0": (
+        lambda: estimate(with_value("cost", 3, -1.0), TARGET, measure="cost"),
+        r"cost is -1\.0 in row 3 .*allowed: 0 or more",
+    ),
+    "mask of text": (
+        lambda: estimate(TABLE, TARGET, allowed=np.full(TARGET.shape, "False")),
+        "allowed is an array of <U5; allowed: numbers",
+    ),
+    "mask of nan": (
+        lambda: estimate(TABLE, TARGET, allowed=np.full(TARGET.shape, np.nan)),
+        "allowed is nan in row 0, 0; allowed: true and false, or 0 and 1",
+    ),
+    "complex target": (
+        lambda: estimate(TABLE, TARGET + 0j),
+        "target is an array of complex128; allowed: numbers",
+    ),
+    "ragged target": (
+        lambda: estimate(TABLE, [[0.5, 0.5], [1.0]]),
+        "target is not an array of numbers",
+    ),
+    "masked target": (
+        lambda: estimate(TABLE, np.ma.masked_array(TARGET, mask=TARGET > 0.5)),
+        "target has masked entries",
+    ),
     "sum": (lambda: estimate(TABLE, with_target(4, [0.5, 0.3, 0.1])), r"0\.9 in row 4 \(user"),
     "negative": (lambda: estimate(TABLE, with_target(4, [1.5, -0.5, 0])), "row 4"),
     "nan target": (lambda: estimate(TABLE, with_target(4, [np.nan, 0.5, 0.5])), "row 4"),
