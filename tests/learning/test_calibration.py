@@ -36,7 +36,7 @@ def test_by_hand() -> None:
         LOG.of_users(np.arange(len(LOG.users) - 1) < 1),
         rewards=np.r_[[1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0], np.zeros(17)].astype("f4"),
         levels=np.r_[[1, 1, 1, 0, 0, 1, 0, 0], np.zeros(17)].astype("i1"),
-        propensities=np.r_[[0.5, 0.25, 0.5, 0.5, 0.25, 0.5, 0.5, 0.5], np.zeros(17)].astype("f4"),
+        propensities=np.r_[[0.5, 0.25, 0.5, 0.5, 0.25, 0.5, 0.5, 0.5], np.ones(17)].astype("f4"),
         states=np.eye(6, dtype="f4")[[0] * 25],
     )
     policy = knowing(np.array([[0.0, 0.3, 0.1]] * 6), gamma=0.0)
