@@ -70,7 +70,7 @@ def test_a_price_is_taken_off_in_training_and_added_back_in_the_values() -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"algorithm": "sarsa"}, "unknown algorithm 'sarsa'; allowed: advantage, bc, bcq"),
+        ({"algorithm": "sarsa"}, "unknown algorithm 'sarsa'; allowed: advantage, auto, bc"),
         ({"head": "tall"}, "unknown head 'tall'; allowed: dueling"),
         (
             {"options": {"beta": 1}},
