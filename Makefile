@@ -42,7 +42,7 @@ test: setup ## All tests, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-fast
-test-fast: setup ## The tests that need neither Spark nor Ray (3 minutes), for the everyday loop
+test-fast: setup ## The tests that need neither Spark nor Ray, for the everyday loop
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not spark and not ray'
 
 .PHONY: lint

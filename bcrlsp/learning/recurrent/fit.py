@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -94,8 +95,7 @@ def _start_from(network: ResponseNetwork, rows: Rows, train: NDArray[np.integer]
     few = rows.inputs(train[:: max(1, len(train) // _BOUND_ROWS)]).numpy()
     for bound, share in ((network.low, _TAIL), (network.high, 1 - _TAIL)):
         bound.copy_(torch.from_numpy(np.quantile(few, share, axis=0).astype(np.float32)))
-    last = network.base[-1]
-    assert isinstance(last, nn.Linear)
+    last = cast(nn.Linear, network.base[-1])
     last.bias.fill_(odds(outcome))
     bias = network.spent_last.bias.view(-1, 2)
     for back in (0, 1):

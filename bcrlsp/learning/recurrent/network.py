@@ -10,6 +10,7 @@ activity, the reward.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -93,8 +94,7 @@ class ResponseNetwork(nn.Module):
         self.register_buffer("own", torch.tensor(traces.OF_ACTIVITY), persistent=False)
         self.gate = layers(len(traces.OF_ACTIVITY), shape.hidden // 2, 1)
         with torch.no_grad():
-            last = self.gate[-1]
-            assert isinstance(last, nn.Linear)
+            last = cast(nn.Linear, self.gate[-1])
             last.bias.fill_(_OPEN)
         self.spent_first = nn.Linear(shape.inputs, _NARROW)
         self.spent_last = nn.Linear(_NARROW, 2 * (shape.levels - 1))
