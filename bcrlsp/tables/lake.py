@@ -92,8 +92,6 @@ class Lake:
         # Tables found to be there, and found whole: asking costs a statement each time.
         self._found: set[str] = set()
         self._whole: set[str] = set()
-        # Files that the last commit seen of a table wrote.
-        self._files: dict[str, int] = {}
 
     @property
     def place(self) -> str:
@@ -117,13 +115,7 @@ class Lake:
 
     def exists(self, name: str) -> bool:
         """Whether the table has been created."""
-        try:
-            self.spark.sql(f"DESCRIBE DETAIL {self.identifier(name)}").first()
-        except AnalysisException:
-            self._found.discard(name)
-            return False
-        self._found.add(name)
-        return True
+        return self._properties(name) is not None
 
     def version(self, name: str) -> int:
         """The newest version of the table; DataError when there is no such table."""
@@ -167,16 +159,18 @@ class Lake:
         self._found.add(name)
         self._whole.add(name)
 
-    def overwrite(self, name: str, rows: DataFrame) -> int:
-        """The table's rows become `rows`, in one transaction; returns the new version."""
-        return self.replace(name, rows, "true")
+    def overwrite(self, name: str, rows: DataFrame) -> None:
+        """The table's rows become `rows`, in one transaction."""
+        self.replace(name, rows, "true")
 
-    def replace(self, name: str, rows: DataFrame, where: str, *, guard: Guard | None = None) -> int:
+    def replace(
+        self, name: str, rows: DataFrame, where: str, *, guard: Guard | None = None
+    ) -> None:
         """The rows that meet the SQL condition `where` become `rows`, in one transaction.
 
-        An empty `rows` clears them. Delta refuses rows that do not meet the condition. Returns the
-        version written; ConflictError when another writer was first, also one that was through
-        before this one began, if a `guard` says what they share.
+        An empty `rows` clears them. Delta refuses rows that do not meet the condition.
+        ConflictError when another writer was first, also one that was through before this one
+        began, if a `guard` says what they share.
         """
         self.create(name)
         writer = self._shaped(name, rows).write.format("delta").mode("overwrite")
@@ -190,7 +184,8 @@ class Lake:
             self._commit(name, lambda: writer.save(self.location(name)))
         else:
             self._commit(name, lambda: writer.saveAsTable(self.identifier(name)))
-        return self.version(name) if guard is None else self._marked(name, mark)
+        if guard is not None and not self._has_mark(name, mark):
+            raise _conflict(name)
 
     def append(self, name: str, rows: DataFrame, application: str, version: int) -> None:
         """Adds `rows` in one transaction, once: not again for an application's version that is not
@@ -207,12 +202,13 @@ class Lake:
             self._commit(name, lambda: writer.saveAsTable(self.identifier(name)))
 
     def compact(self, name: str, where: str, most: int) -> bool:
-        """Puts small files together, if `replace` just made more than `most`; says whether it did.
+        """Puts small files together, if the last write made more than `most`; says whether it did.
 
         where: SQL condition on the table's partitions. No row changes. Another writer goes first:
         then the files stay as they are.
         """
-        if self._files.get(name, 0) <= most:
+        written = self._history(name, 1)[0]["operationMetrics"] or {}
+        if int(written.get("numFiles", 0)) <= most:
             return False
         statement = f"OPTIMIZE {self.identifier(name)} WHERE {where}"
         try:
@@ -221,8 +217,8 @@ class Lake:
             return False
         return True
 
-    def merge(self, name: str, rows: DataFrame, *, update: bool = True) -> int:
-        """`rows` are added by the table's keys, in one transaction; returns the new version.
+    def merge(self, name: str, rows: DataFrame, *, update: bool = True) -> None:
+        """`rows` are added by the table's keys, in one transaction.
 
         A row whose key is there replaces it, or is left out where `update` is false. `rows` must
         hold each key once. ConflictError when another writer was first.
@@ -240,24 +236,18 @@ class Lake:
             self._commit(name, lambda: self.spark.sql(statement).collect())
         finally:
             self.spark.catalog.dropTempView(view)
-        return self.version(name)
 
-    def _marked(self, name: str, mark: str) -> int:
-        """The version that a write of this mark has made; ConflictError where there is none."""
-        for row in self._history(name, _RECENT):
-            if row["userMetadata"] == mark:
-                return int(row["version"])
-        raise _conflict(name)
+    def _has_mark(self, name: str, mark: str) -> bool:
+        """Whether a commit has this mark: the write was not left out."""
+        return any(row["userMetadata"] == mark for row in self._history(name, _RECENT))
 
     def _history(self, name: str, most: int) -> list[Row]:
         """The newest commits, the last one first."""
-        rows = self.spark.sql(f"DESCRIBE HISTORY {self.identifier(name)} LIMIT {most}").collect()
-        if rows:
-            self._files[name] = int((rows[0]["operationMetrics"] or {}).get("numFiles", 0))
-        return rows
+        statement = f"DESCRIBE HISTORY {self.identifier(name)} LIMIT {most}"
+        return self.spark.sql(statement).collect()
 
-    def remove(self, name: str, keys: DataFrame) -> int:
-        """The rows that have one of `keys` go, in one transaction; returns the new version.
+    def remove(self, name: str, keys: DataFrame) -> None:
+        """The rows that have one of `keys` go, in one transaction.
 
         keys: the table's key columns, each key once. ConflictError when another writer was first.
         """
@@ -273,15 +263,17 @@ class Lake:
             self._commit(name, lambda: self.spark.sql(statement).collect())
         finally:
             self.spark.catalog.dropTempView(view)
-        return self.version(name)
 
     def _complete(self, name: str) -> None:
         """Makes the table, or adds to it what it lacks; PySparkException while it is half made."""
         table, target, keep = TABLES[name], self.identifier(name), self._settings.keep_versions
-        if not self.exists(name):
+        properties = self._properties(name)
+        if properties is None:
             self.spark.sql(create_statement(table, target, keep))
-        held = self.spark.table(target).columns
-        for change in alterations(table, held, self._properties(name), keep):
+        columns = self.spark.table(target).columns  # an error where it is half made
+        if properties is None:
+            return
+        for change in alterations(table, columns, properties, keep):
             statement = f"ALTER TABLE {target} {change}"
             self._commit(name, partial(self.spark.sql, statement))
 
@@ -315,8 +307,18 @@ class Lake:
                 f"there is no table {name} at {self.identifier(name)}; {MADE_BY[name]} makes it"
             )
 
-    def _properties(self, name: str) -> dict[str, str]:
-        rows = self.spark.sql(f"SHOW TBLPROPERTIES {self.identifier(name)}").collect()
+    def _properties(self, name: str) -> dict[str, str] | None:
+        """The table's properties; None where there is no such table.
+
+        Of all that Delta tells of a table it is what costs least: no file list is read.
+        """
+        statement = f"SHOW TBLPROPERTIES {self.identifier(name)}"
+        try:
+            rows = self.spark.sql(statement).collect()
+        except AnalysisException:
+            self._found.discard(name)
+            return None
+        self._found.add(name)
         return {row["key"]: row["value"] for row in rows}
 
 

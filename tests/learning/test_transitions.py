@@ -186,7 +186,8 @@ def test_what_spark_wrote_is_read(lake: Lake) -> None:
         for user in range(20) for step in range(4)
     ]  # fmt: skip
     frame = lake.spark.createDataFrame(rows, TABLES["trajectories"].schema)
-    version = lake.overwrite("trajectories", frame.repartition(3))
+    lake.overwrite("trajectories", frame.repartition(3))
+    version = lake.version("trajectories")
     held = from_delta(lake.location("trajectories"), version)
     assert len(held) == 80
     assert held.has_next.sum() == 60
