@@ -37,13 +37,19 @@ real-data: setup ## The same pipeline on dunnhumby's The Complete Journey
 experiment: setup ## Policies compared on the simulated market (hours; resumes; QUICK=1: minutes)
 	$(BIN)/bcrlsp experiment --page docs/results.md $(if $(QUICK),--quick)
 
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
 .PHONY: test
-test: setup ## All tests, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: setup ## All tests but the long ones, in two processes: one for Spark, one for the rest
+	$(PYTEST) -m 'not long'
+
+.PHONY: test-all
+test-all: setup ## All tests, the long ones too: further inputs of what `make test` shows
+	$(PYTEST)
 
 .PHONY: test-fast
 test-fast: setup ## The tests that need neither Spark nor Ray, for the everyday loop
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not spark and not ray'
+	$(PYTEST) -m 'not spark and not ray'
 
 .PHONY: lint
 lint: setup ## ruff, mypy, and the floors of the house (import-linter)
@@ -58,7 +64,7 @@ docs: setup ## The documentation site, into site/
 
 .PHONY: coverage
 coverage: setup ## All tests, with the lines that they do not reach
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov=bcrlsp --cov-report=term-missing:skip-covered
+	$(PYTEST) --cov=bcrlsp --cov-report=term-missing:skip-covered
 
 .PHONY: format
 format: setup ## Format the code

@@ -43,7 +43,7 @@ _HOME = {
     "Lake": "bcrlsp.tables",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 (names, out of a table of them)
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,7 @@ def absolute(place: str) -> str:
         path = Path(place).expanduser()
     except RuntimeError:
         raise ValueError(
-            f"names a home folder that is not known here ({place.split('/')[0]}); give its path"
+            f"names a home folder that is not known here ({place.split('/', 1)[0]}); give its path"
         ) from None
     return str(path.absolute()).rstrip("/") or "/"
 

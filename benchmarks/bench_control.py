@@ -201,8 +201,8 @@ def speeds(quick: bool) -> list[list[str]]:
         for name, store in stores.items():
             rule = PriceRule(policy, {"total": 0.05, "new": 0.01}, limits,
                              ledger=Ledger(store, limits), life=3600.0)  # fmt: skip
-            for batch, turns in ((256, 300), (1, 2000 if name == "in memory" else 300)):
-                turns = turns // 5 if quick else turns
+            for batch, most in ((256, 300), (1, 2000 if name == "in memory" else 300)):
+                turns = most // 5 if quick else most
                 wall, used = timed(rule, states[:batch], groups[:batch], turns, name)
                 rows.append(
                     [

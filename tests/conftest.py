@@ -15,26 +15,23 @@ from bcrlsp import session
 from bcrlsp.tables import Lake
 from bcrlsp.tables import Settings as LakeSettings
 
-# Folders that take longest: begun first, so that two processes end together.
-_LONG = ("commands", "trajectories", "allocation", "events", "notebooks", "planning", "learning")
-
-
 # Fixtures that start a JVM or Ray: `make test-fast` leaves out what uses one.
 _SLOW = {"spark": "spark", "lake": "spark", "ray_instance": "ray"}
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs Spark or Ray, and puts the longest folders first."""
+    """Marks what needs Spark or Ray, and gives all of Spark's tests to one process.
+
+    A JVM becomes fast only after minutes: one that runs all of them ends sooner than two. It begins
+    at once; the other process takes the rest, file by file.
+    """
     for item in items:
         for name in {_SLOW[name] for name in _SLOW.keys() & set(getattr(item, "fixturenames", ()))}:
             item.add_marker(name)
-    order = {name: place for place, name in enumerate(_LONG)}
-
-    def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        return order.get(folder, len(order))
-
-    items.sort(key=place)
+        on_spark = item.get_closest_marker("spark") is not None
+        item.add_marker(pytest.mark.xdist_group("spark" if on_spark else item.location[0]))
+    items.sort(key=lambda item: item.get_closest_marker("spark") is None)
 
 
 @pytest.fixture(scope="session")

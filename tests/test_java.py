@@ -11,7 +11,11 @@ SCRIPT = Path(__file__).parents[1] / "bcrlsp" / "java.py"
 
 def asked(home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, SCRIPT], env={"JAVA_HOME": str(home)}, capture_output=True, text=True
+        [sys.executable, SCRIPT],
+        env={"JAVA_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from click import FloatRange
@@ -53,7 +54,8 @@ class Plan:
 
     period: number of the period. budgets: with the limits that the LP keeps, less any margin;
     limits: those that were asked for, by name. versions: of the event tables. run_id: digest of it.
-    seen: the runs that the period's decisions are of so far.
+    seen: the runs that the period's decisions are of so far. known_at: events that arrived later are
+    left out; None: none is.
     """
 
     period: int
@@ -63,9 +65,16 @@ class Plan:
     versions: Mapping[str, int]
     run_id: str
     seen: frozenset[str]
+    known_at: datetime | None = None
 
 
-def plan(context: Context, period: int, budget: float | None, policy: str | None) -> Plan:
+def plan(
+    context: Context,
+    period: int,
+    budget: float | None,
+    policy: str | None,
+    known_at: datetime | None = None,
+) -> Plan:
     """What an allocation of the period would follow from now; UserError where it cannot be."""
     asked = needed_budgets(context, budget)
     require_grid(context.lake, context.calendar)
@@ -74,9 +83,9 @@ def plan(context: Context, period: int, budget: float | None, policy: str | None
     trained = find_policy(context, policy, context.calendar.period(period))
     budgets = hold_back(context, asked, trained, period)
     versions = event_versions(context.lake)
-    run_id = _run_id(context, period, trained, budgets, versions)
+    run_id = _run_id(context, period, trained, budgets, versions, known_at)
     limits = {each.name: each.limit for each in asked}
-    return Plan(period, trained, budgets, limits, versions, run_id, seen)
+    return Plan(period, trained, budgets, limits, versions, run_id, seen, known_at)
 
 
 def check(
@@ -104,6 +113,7 @@ def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> 
         context.config.trajectories,
         context.feature_set,
         planned.period,
+        known_at=planned.known_at,
         versions=planned.versions,
     )
     states = past.rows.select("user_id", "segment", "feature_set", "state")
@@ -154,7 +164,14 @@ def _kept(context: Context, planned: Plan, allocation: Allocation, past: States)
     decided = _decisions(context, allocation, key, planned)
     spend = audit(
         decided,
-        users_at(lake, context.config.trajectories, calendar, index, planned.versions),
+        users_at(
+            lake,
+            context.config.trajectories,
+            calendar,
+            index,
+            planned.versions,
+            planned.known_at,
+        ),
         planned.budgets,
         amounts=amounts,
         certified=found.users,
@@ -229,6 +246,7 @@ def _run_id(
     trained: Trained,
     budgets: Sequence[Budget],
     versions: Mapping[str, int],
+    known_at: datetime | None,
 ) -> str:
     """A digest of all that the decisions follow from: the same again is the same run."""
     content = [
@@ -241,5 +259,7 @@ def _run_id(
         context.config.allocation.model_dump(mode="json"),
         context.config.trajectories.rules,
     ]
+    if known_at is not None:
+        content.append(known_at.isoformat())
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ from click import FloatRange
 
 from bcrlsp.commands.allocate import Plan, carry_out, check, is_done, plan
 from bcrlsp.commands.base import Context, Outcome, command, option
-from bcrlsp.commands.trajectories import FORCE, KNOWN_AT, WINDOW, trajectories
+from bcrlsp.commands.trajectories import FORCE, KNOWN_AT, WINDOW, parse_instant, trajectories
 from bcrlsp.errors import UserError
 
 STEPS = ("trajectories", "allocate")
@@ -42,7 +42,8 @@ def backfill(
         outcomes.append(trajectories(context, first, last, force=force, known_at=known_at))
     if "allocate" in chosen:
         # Every period's plan is made before any is carried out: all are allocated, or none.
-        plans = [plan(context, period, budget, policy) for period in window]
+        known = parse_instant(known_at, context.calendar)
+        plans = [plan(context, period, budget, policy, known) for period in window]
         outcomes.append(_allocate(context, plans, force))
     lines = [line for outcome in outcomes for line in outcome.lines]
     data = {name: outcome.data for name, outcome in zip(chosen, outcomes, strict=True)}

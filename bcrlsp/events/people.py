@@ -80,7 +80,7 @@ def dated(rows: DataFrame, told: Told, now: datetime) -> DataFrame:
 
 
 def now() -> datetime:
-    """This moment: what is not dated was known from it on."""
+    """The present moment: what is not dated was known from it on."""
     return datetime.now(UTC)
 
 

@@ -23,6 +23,8 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from bcrlsp.places import absolute
+
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1
 _ARRAYS, _PROGRESS, _MANIFEST = "arrays.npz", "progress.json", "manifest.json"
@@ -63,7 +65,7 @@ class Checkpoints:
             _check_owner(self._folder)
             whole = sorted(path for path in self._folder.iterdir() if path.suffix != ".part")
             return _read(whole[-1], self._identity, shapes) if whole else None
-        except (OSError, _Unusable) as error:
+        except (OSError, _UnusableError) as error:
             _LOG.warning(
                 "the checkpoint in %s is not used: %s; training starts anew", self._folder, error
             )
@@ -88,7 +90,7 @@ class Checkpoints:
             for old in self._folder.iterdir():
                 if old.name < name and old.suffix != ".part":
                     shutil.rmtree(old, ignore_errors=True)
-        except (OSError, _Unusable) as error:
+        except (OSError, _UnusableError) as error:
             shutil.rmtree(fresh, ignore_errors=True)
             _LOG.warning(
                 "no checkpoint could be kept in %s: %s; a killed run starts anew",
@@ -107,7 +109,7 @@ class Checkpoints:
             return
 
 
-class _Unusable(Exception):
+class _UnusableError(Exception):
     """Why a checkpoint is not used."""
 
 
@@ -119,18 +121,18 @@ def _local(folder: str) -> Path | None:
     if "://" in folder:
         _LOG.warning("no checkpoints are kept in %s: it is no folder of a file system", folder)
         return None
-    return Path(folder).absolute()
+    return Path(absolute(folder))
 
 
 def _check_owner(folder: Path) -> None:
     """Only this user may have written what is read here."""
     about = folder.lstat()
     if not stat.S_ISDIR(about.st_mode):
-        raise _Unusable("it is not a folder")
+        raise _UnusableError("it is not a folder")
     if hasattr(os, "geteuid") and about.st_uid != os.geteuid():
-        raise _Unusable("it is another user's")
+        raise _UnusableError("it is another user's")
     if stat.S_IMODE(about.st_mode) & 0o022:
-        raise _Unusable("others may write to it; allowed: mode 0700")
+        raise _UnusableError("others may write to it; allowed: mode 0700")
 
 
 def _write(folder: Path, identity: str, saved: Saved) -> None:
@@ -150,23 +152,24 @@ def _read(folder: Path, identity: str, shapes: Mapping[str, tuple[int, ...]]) ->
         same = manifest["format"] == _FORMAT and manifest["run"] == identity
         digests = {name: str(manifest["sha256"][name]) for name in (_ARRAYS, _PROGRESS)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _Unusable(f"{_MANIFEST} is missing or damaged ({type(error).__name__})") from None
+        kind = type(error).__name__
+        raise _UnusableError(f"{_MANIFEST} is missing or damaged ({kind})") from None
     if not same:
-        raise _Unusable("it is of another run or format")
+        raise _UnusableError("it is of another run or format")
     files = {name: (folder / name).read_bytes() for name in digests}
     for name, content in files.items():
         if hashlib.sha256(content).hexdigest() != digests[name]:
-            raise _Unusable(f"{name} is not what {_MANIFEST} was written with")
+            raise _UnusableError(f"{name} is not what {_MANIFEST} was written with")
     try:
         curve = _curve(json.loads(files[_PROGRESS])["curve"])
         with np.load(io.BytesIO(files[_ARRAYS]), allow_pickle=False) as archive:
             arrays: Arrays = {name: archive[name] for name in archive.files}
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise _Unusable(f"its files are damaged ({type(error).__name__})") from None
+        raise _UnusableError(f"its files are damaged ({type(error).__name__})") from None
     for name, shape in shapes.items():
         held = arrays.get(name)
         if held is None or held.shape != shape or held.dtype != np.float32:
-            raise _Unusable(f"{name} is missing or not of shape {shape}")
+            raise _UnusableError(f"{name} is missing or not of shape {shape}")
     return Saved(curve, arrays)
 
 

@@ -84,7 +84,7 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
     policy = Policy(manifest, Network(spec, weights))
     found = calibrate(policy, task.transitions, parts.holdout[:_CALIBRATED])
     told = {"slope": found.slope, "correlation": found.correlation}
-    metrics |= {f"calibration_{name}": value for name, value in told.items() if value == value}
+    metrics |= {f"calibration_{name}": value for name, value in told.items() if not np.isnan(value)}
     metrics |= {"reward_scale": units.reward, **parts.scaling.metrics()}
     notes = (
         *parts.scaling.notes((*task.feature_names, "price")),

@@ -9,7 +9,7 @@ from bcrlsp.report.facts.decision import Decision, decision
 from bcrlsp.report.facts.evaluation import Evaluation, evaluation
 from bcrlsp.report.facts.launch import proven
 from bcrlsp.report.facts.log import Log, log
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def header(reading: Reading) -> Header:
     observational = logged is not None and logged.known == 0
     try:
         chosen = reading.fact(decision)
-    except NothingToShow as nothing:
+    except NothingToShowError as nothing:
         return Header("No decision yet", str(nothing), (), (), observational)
     evaluated = _or_none(reading, evaluation)
     return Header(
@@ -124,5 +124,5 @@ def _retention(evaluated: Evaluation | None) -> Figure:
 def _or_none(reading: Reading, compute: Callable[[Reading], T]) -> T | None:
     try:
         return reading.fact(compute)
-    except NothingToShow:
+    except NothingToShowError:
         return None

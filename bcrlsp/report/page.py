@@ -14,7 +14,7 @@ from bcrlsp import __version__
 from bcrlsp.errors import UserError
 from bcrlsp.periods import Calendar
 from bcrlsp.report.header import header
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 from bcrlsp.report.section import SECTIONS, Content, Plot, Section
 from bcrlsp.tables import Lake
 from bcrlsp.tables.unreadable import readable
@@ -84,7 +84,7 @@ def _sections() -> list[Section]:
 def _show(reading: Reading, section: Section) -> _Shown:
     try:
         return _Shown(section, section.build(reading))
-    except NothingToShow as nothing:
+    except NothingToShowError as nothing:
         return _Shown(section, None, str(nothing))
 
 

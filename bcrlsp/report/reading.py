@@ -14,7 +14,7 @@ from bcrlsp.tables.unreadable import half_there
 T = TypeVar("T")
 
 
-class NothingToShow(BcrlspError):
+class NothingToShowError(BcrlspError):
     """A section has nothing to show; the message is one line that says what would fill it."""
 
 
@@ -47,8 +47,8 @@ class Reading:
     def table(self, name: str) -> DataFrame:
         """The table, at the version that it had when the page first asked for it.
 
-        So all sections see the same rows, whoever writes meanwhile. NothingToShow where there is
-        no such table; DataError where its files are there and it cannot be read.
+        So all sections see the same rows, whoever writes meanwhile. NothingToShowError where there
+        is no such table; DataError where its files are there and it cannot be read.
         """
         if name not in self._tables:
             if not self._lake.exists(name):
@@ -57,7 +57,7 @@ class Reading:
                         f"{self._lake.location(name)} has files but is no Delta table that can be "
                         "read; check lake.root, or restore the table"
                     )
-                raise NothingToShow(f"There is no table {name} yet; {MADE_BY[name]} makes it.")
+                raise NothingToShowError(f"There is no table {name} yet; {MADE_BY[name]} makes it.")
             held = self._lake.spark.table(self._lake.identifier(name)).columns
             lacking = [key for key in TABLES[name].keys if key not in held]
             if lacking:
@@ -93,6 +93,6 @@ def require_lake(lake: Lake) -> None:
         )
 
 
-def empty(name: str) -> NothingToShow:
+def empty(name: str) -> NothingToShowError:
     """The error for a table without rows."""
-    return NothingToShow(f"The table {name} is empty; {MADE_BY[name]} fills it.")
+    return NothingToShowError(f"The table {name} is empty; {MADE_BY[name]} fills it.")

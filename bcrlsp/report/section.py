@@ -47,7 +47,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Section:
-    """order: place on the page, ascending. build: raises NothingToShow where it has nothing."""
+    """order: place on the page, ascending. build: raises NothingToShowError: nothing to show."""
 
     name: str
     title: str

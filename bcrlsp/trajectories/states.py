@@ -92,9 +92,10 @@ def users_at(
     calendar: Calendar,
     period: int,
     versions: Mapping[str, int] | None = None,
+    known_at: datetime | None = None,
 ) -> DataFrame:
     """user_id, segment of every user that had signed up before `period` began: see states_at."""
-    sources = Sources.pin(lake, calendar, settings, versions=versions)
+    sources = Sources.pin(lake, calendar, settings, known_at, versions)
     users, told = sources.users(period), sources.segments()
     if told is not None:
         users = segments.as_of(users, told, period)

@@ -35,7 +35,7 @@ class Rows:
     def select(self, *_: str) -> "Rows":
         return self
 
-    def toArrow(self) -> pa.Table:
+    def toArrow(self) -> pa.Table:  # noqa: N802 (Spark's name)
         carry = FEATURES.init(len(USERS))
         active = np.arange(len(USERS)) % 3 == 0
         record = Records(np.ones(len(USERS), bool), active.astype(int), np.zeros(len(USERS), int))

@@ -27,7 +27,7 @@ PATIENT = Settings(
 )
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a driver that dies."""
 
 
@@ -38,7 +38,7 @@ def run(settings: Settings, place: Path | None = None, kill_at: int | None = Non
     def progress(point: dict) -> None:
         seen.append(point["update"])
         if len(seen) - 1 == kill_at:
-            raise Killed
+            raise KilledError
 
     folder = None if place is None else str(place)
     return train(LOG, settings, progress=progress, checkpoints=folder, **GIVEN, **more), seen
@@ -73,7 +73,7 @@ def test_killed_again_and_again_it_ends_at_the_same_digit(
 ) -> None:
     place = tmp_path / "ck"
     for kill_at in (0, 1, 2):
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             run(PATIENT, place, kill_at)
     resumed, seen = run(PATIENT, place)
     assert seen[0] == 80  # kept before each kill: none, one, and two more
@@ -84,7 +84,7 @@ def test_killed_again_and_again_it_ends_at_the_same_digit(
 def test_killed_at_its_last_point_it_stops_where_patience_did(
     patient: TrainedPolicy, tmp_path: Path
 ) -> None:
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(PATIENT, tmp_path / "ck", kill_at=len(patient.curve) - 1)
     resumed, seen = run(PATIENT, tmp_path / "ck")
     assert len(seen) == 1
@@ -98,10 +98,10 @@ def test_killed_before_its_policy_is_saved_nothing_is_trained_again(
     settings: Settings, whole: TrainedPolicy, patient: TrainedPolicy, tmp_path: Path
 ) -> None:
     def keep(trained: TrainedPolicy) -> None:
-        raise Killed
+        raise KilledError
 
     place, kept = tmp_path / "ck", []
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(settings, place, keep=keep)
     resumed, seen = run(settings, place, keep=kept.append)
     assert seen == []
@@ -114,7 +114,7 @@ def test_only_its_owner_may_read_it_and_nothing_in_it_is_a_pickle(tmp_path: Path
     os.umask(old := os.umask(0))
     try:
         os.umask(0)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             run(PLAIN, tmp_path / "ck", kill_at=1)
     finally:
         os.umask(old)
@@ -207,7 +207,7 @@ def test_what_is_damaged_or_foreign_is_left_out_with_a_line(
     damage: str, whole: TrainedPolicy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     place = tmp_path / "ck"
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(PLAIN, place, kill_at=2)
     (held,) = place.glob("*/*")
     DAMAGES[damage](held)
@@ -223,7 +223,7 @@ def test_what_is_damaged_or_foreign_is_left_out_with_a_line(
 
 
 def test_other_runs_are_apart(tmp_path: Path, whole: TrainedPolicy) -> None:
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(PLAIN.model_copy(update={"gamma": 0.5}), tmp_path / "ck", kill_at=2)
     trained, seen = run(PLAIN, tmp_path / "ck")
     assert len(seen) == 3

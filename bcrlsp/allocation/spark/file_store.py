@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from bcrlsp.allocation.spark.build import Head, Layout, Stored, build
 from bcrlsp.allocation.spark.stores import HEADS, BlockFunction, error_row, head_row, read_heads
 from bcrlsp.errors import DataError
+from bcrlsp.places import absolute
 
 _ARRAYS = ("value", "cost", "code", "hashes")
 _USERS_PER_TASK = 1_000_000
@@ -29,7 +30,7 @@ class FileStore:
         if root is None:
             self._folder = Path(tempfile.mkdtemp(prefix="bcrlsp-blocks-"))
         else:
-            self._folder = Path(root).absolute() / f"blocks-{uuid.uuid4().hex}"
+            self._folder = Path(absolute(root)) / f"blocks-{uuid.uuid4().hex}"
         self._names: tuple[str, ...] = ()
         self._tasks = 1
 

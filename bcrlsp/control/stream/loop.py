@@ -111,7 +111,7 @@ class Loop:
     def restore(self, decisions: Sequence[Decision], changes: Sequence[Change]) -> None:
         """The state after the batches that left these rows."""
         if decisions:
-            self.now = max(self.now, max(min(each.time, self._wall()) for each in decisions))
+            self.now = max(self.now, *(min(each.time, self._wall()) for each in decisions))
         back = {change.bonus_id: change for change in changes if change.kind == "redeem"}
         gone = {change.bonus_id for change in changes if change.kind == "release"}
         self._take_again({each.request_id: each for each in decisions}, back, gone)

@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.errors import DataError
-from bcrlsp.report.reading import NothingToShow, Reading, empty
+from bcrlsp.report.reading import NothingToShowError, Reading, empty
 from bcrlsp.report.text import instant
 
 
@@ -96,13 +96,13 @@ class Decision:
 def decision(reading: Reading) -> Decision:
     """The allocation of the reading's period, or the newest.
 
-    Raises DataError when a period was asked for that has no allocation, NothingToShow when none
-    was asked for and there is none.
+    Raises DataError when a period was asked for that has no allocation, NothingToShowError when
+    none was asked for and there is none.
     """
     try:
         rows = reading.table("allocations")
         index = _index(reading, rows)
-    except NothingToShow:
+    except NothingToShowError:
         if reading.period is None:
             raise
         raise _no_allocation(reading, None) from None
@@ -175,7 +175,7 @@ def _certificate(reading: Reading, index: int, run_id: str) -> Certificate | Non
     """That of the run; where it has none the period's newest, which is then in doubt."""
     try:
         rows = of_period(reading, "certificates", index)
-    except NothingToShow:
+    except NothingToShowError:
         return None
     newest = rows.orderBy(F.desc(F.col("run_id") == run_id), F.desc("created_ts"), "run_id")
     held = newest.select(*(part.name for part in fields(Certificate))).take(1)

@@ -63,7 +63,7 @@ class Evaluation:
 
 
 def evaluation(reading: Reading) -> Evaluation:
-    """The page's policy as its newest evaluation saw it; NothingToShow where it has none."""
+    """The page's policy as its newest evaluation saw it; NothingToShowError where it has none."""
     rows, basis = newest(reading, "evaluations", reading.fact(policy).policy_id)
     wanted = [part.name for part in fields(Estimate)]
     found = [Estimate(**{name: row[name] for name in wanted}) for row in rows]

@@ -6,7 +6,7 @@ from functools import partial
 from pyspark.sql import functions as F
 
 from bcrlsp.deliveries import FEEDS, newest_marks
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 from bcrlsp.trajectories import Settings
 from bcrlsp.trajectories.completeness import Completeness, judged
 from bcrlsp.trajectories.evidence import judge_feeds
@@ -17,7 +17,7 @@ def feeds(reading: Reading) -> Completeness:
     """The feeds whose tables are there, over all of their history."""
     try:
         marks = newest_marks(reading.table("deliveries"))
-    except NothingToShow:
+    except NothingToShowError:
         marks = {}
     counts = {name: held for name in FEEDS if (held := _counts(reading, name)) is not None}
     found = {
@@ -39,7 +39,7 @@ def told(reading: Reading, end: datetime | None) -> str:
 def _counts(reading: Reading, name: str) -> dict[int, int] | None:
     try:
         rows = reading.table(name)
-    except NothingToShow:
+    except NothingToShowError:
         return None
     index = reading.calendar.index_of(F.col(INSTANTS[name]))
     return dict(rows.groupBy(index.alias("i")).agg(F.count("*")).collect())

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from bcrlsp.report import text
 from bcrlsp.report.facts.decision import Decision
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Basis:
 
 
 def newest(reading: Reading, name: str, policy_id: str) -> tuple[list[Row], Basis]:
-    """The policy's rows of a table of results, of its newest run alone; NothingToShow: none."""
+    """The policy's rows of a table of results, of its newest run; NothingToShowError: none."""
     table = reading.table(name)
     mine = table.where(F.col("policy_id") == policy_id)
     held = mine.orderBy(F.desc("created_ts"), "measure").collect()
     if not held:
-        raise NothingToShow(
+        raise NothingToShowError(
             f"Policy {policy_id} was not evaluated; `bcrlsp evaluate --policy {policy_id}` does it."
         )
     rows = [row for row in held if row["created_ts"] == held[0]["created_ts"]]

@@ -7,7 +7,7 @@ from bcrlsp.evaluation import EVERYONE
 from bcrlsp.report.facts.evaluation import evaluation
 from bcrlsp.report.facts.judged import Basis, newest
 from bcrlsp.report.facts.policy import policy
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Launch:
 
 
 def launch(reading: Reading) -> Launch:
-    """What the newest evaluation of the page's policy found; NothingToShow where it has none."""
+    """What the newest evaluation of the page's policy found; NothingToShowError: none."""
     policy_id = reading.fact(policy).policy_id
     rows, basis = newest(reading, "comparisons", policy_id)
     if basis.made != reading.fact(evaluation).basis.made:
-        raise NothingToShow(
+        raise NothingToShowError(
             f"The last evaluation of policy {policy_id} was cut short: what it compared is not of "
             f"the run that is shown; `bcrlsp evaluate --policy {policy_id}` does it again."
         )
@@ -75,14 +75,14 @@ def proven(reading: Reading) -> bool:
     """Whether the retention that the page quotes differs from the log's: one answer for the page.
 
     By the interval of the difference on the same users, where the run that is quoted has one; else
-    whether the two values' own intervals are apart, which asks for more. NothingToShow where the
-    policy was not evaluated.
+    whether the two values' own intervals are apart, which asks for more. NothingToShowError where
+    the policy was not evaluated.
     """
     quoted = reading.fact(evaluation)
     best = quoted.best("retention")
     try:
         compared = reading.fact(launch)
-    except NothingToShow:
+    except NothingToShowError:
         return quoted.apart("retention")
     change = compared.overall("retention")
     of_this = compared.basis.made == quoted.basis.made

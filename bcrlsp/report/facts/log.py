@@ -67,7 +67,7 @@ class Log:
 
 
 def log(reading: Reading) -> Log:
-    """What the table `trajectories` says; NothingToShow where it is absent or empty."""
+    """What the table `trajectories` says; NothingToShowError where it is absent or empty."""
     rows = reading.table("trajectories")
     index = reading.calendar.index_of(F.col("period_start"))
     size = rows.agg(

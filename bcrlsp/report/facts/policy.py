@@ -6,7 +6,7 @@ from datetime import date
 from pyspark.sql import functions as F
 
 from bcrlsp.report.facts.decision import decision
-from bcrlsp.report.reading import NothingToShow, Reading, empty
+from bcrlsp.report.reading import NothingToShowError, Reading, empty
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ def policy(reading: Reading) -> Policy:
     """The policy that made the allocation, else the newest one."""
     try:
         chosen = reading.fact(decision).policy_id
-    except NothingToShow:
+    except NothingToShowError:
         chosen = None
     try:
         rows = reading.table("policies")
-    except NothingToShow:
+    except NothingToShowError:
         if chosen is None:
             raise
         return Policy(chosen, None, None)

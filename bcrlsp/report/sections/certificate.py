@@ -3,7 +3,7 @@
 from bcrlsp.report import plots, text
 from bcrlsp.report.facts.decision import Certificate, decision
 from bcrlsp.report.facts.policy import policy
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 from bcrlsp.report.section import Content, Grid, Plot, section
 
 
@@ -18,7 +18,7 @@ def certificate(reading: Reading) -> Content:
     chosen = reading.fact(decision)
     found = chosen.certificate
     if found is None:
-        raise NothingToShow(
+        raise NothingToShowError(
             f"There is no certificate for {reading.label(chosen.period)}; `bcrlsp allocate` "
             "writes one."
         )

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from bcrlsp.report import plots, text
 from bcrlsp.report.facts.decision import Decision, decision, of_period
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 from bcrlsp.report.section import Content, Grid, Plot, section
 
 
@@ -21,7 +21,7 @@ def frontier(reading: Reading) -> Content:
     mine = of_period(reading, "frontiers", chosen.period).where(F.col("run_id") == chosen.run_id)
     rows = mine.orderBy("budget").collect()
     if not rows:
-        raise NothingToShow(
+        raise NothingToShowError(
             f"There is no frontier for {reading.label(chosen.period)}; `bcrlsp allocate` makes it."
         )
     price = _price(chosen)

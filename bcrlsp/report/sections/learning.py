@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from bcrlsp.report import plots, text
 from bcrlsp.report.facts.policy import policy
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 from bcrlsp.report.section import Content, Grid, Plot, section
 
 _MOST_PANELS = 6
@@ -53,7 +53,7 @@ def _curves(reading: Reading, policy_id: str) -> Curves:
         if metric != _COUNTER:
             curves[metric].append((counted.get(iteration, iteration), value))
     if not curves:
-        raise NothingToShow(
+        raise NothingToShowError(
             f"Policy {policy_id} left no learning curve; `bcrlsp train` records one."
         )
     return dict(curves)

@@ -4,7 +4,7 @@ from bcrlsp.report import plots, text
 from bcrlsp.report.facts.decision import Decision, decision
 from bcrlsp.report.facts.log import Log, log
 from bcrlsp.report.labels import level_name
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 from bcrlsp.report.section import Content, Grid, Plot, section
 
 
@@ -14,7 +14,7 @@ def levels(reading: Reading) -> Content:
     chosen = reading.fact(decision)
     try:
         logged = reading.fact(log)
-    except NothingToShow:
+    except NothingToShowError:
         logged = None
     before = None if logged is None else 1 - logged.share(0)
     return Content(

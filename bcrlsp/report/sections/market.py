@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.report import plots, text
-from bcrlsp.report.reading import NothingToShow, Reading, empty
+from bcrlsp.report.reading import NothingToShowError, Reading, empty
 from bcrlsp.report.section import Content, Grid, Plot, section
 
 _ROWS_SHOWN = 31
@@ -52,7 +52,7 @@ def _periods(reading: Reading) -> list[_Period]:
     joined = _by_period(reading, reading.table("users"), "signup_ts", F.count("*"))
     try:
         spent = _by_period(reading, reading.table("redemptions"), "redeemed_ts", F.sum("amount"))
-    except NothingToShow:
+    except NothingToShowError:
         spent = None
     span = range(min(active), max(active) + 1)
     before = sum(number for index, number in joined.items() if index < span.start)

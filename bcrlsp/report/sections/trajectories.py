@@ -6,7 +6,7 @@ from bcrlsp.report import plots, text
 from bcrlsp.report.facts.feeds import feeds, told
 from bcrlsp.report.facts.log import Log, LoggedLevel, log
 from bcrlsp.report.labels import level_name
-from bcrlsp.report.reading import NothingToShow, Reading
+from bcrlsp.report.reading import NothingToShowError, Reading
 from bcrlsp.report.section import Content, Grid, Plot, section
 from bcrlsp.trajectories.completeness import lagging, warned
 
@@ -125,7 +125,7 @@ def _quarantine(reading: Reading) -> list[Grid]:
             .orderBy(F.desc("count(1)"), "source", "reason")
             .collect()
         )
-    except NothingToShow:
+    except NothingToShowError:
         return []
     if not held:
         return [Grid(["Quarantine"], [["No row was refused."]])]
