@@ -13,13 +13,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    store: Literal["files", "delta"] = Field(
-        "files",
+    store: Literal["auto", "files", "delta"] = Field(
+        "auto",
         description="blocks of scores as files below a folder that driver and workers see, or in a "
-        "Delta table",
+        "Delta table; auto: files where Spark is one machine, else a table",
     )
     location: str | None = Field(
-        None, description="folder of the files, or path or name of the table; null: the caller's"
+        None,
+        description="folder of the files, or path or name of the table; null: a temporary folder, "
+        "or the table allocation_blocks beside the others",
     )
     block_users: int = Field(65_536, ge=1, description="users of a block")
     direct_users: int = Field(

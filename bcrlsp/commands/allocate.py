@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.allocation import Allocation, Budget, allocate
+from bcrlsp.allocation.spark.choice import choose_store
 from bcrlsp.commands import what_if as others_of
 from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.commands.budgets import needed_budgets
@@ -23,6 +24,9 @@ from bcrlsp.decisions import Record, audit, certified_run, commit, runs_of
 from bcrlsp.policies.scoring import score
 from bcrlsp.trajectories import States, event_versions, find_states, require_grid, users_at
 from bcrlsp.trajectories.windows import condition
+
+# The table of the scores' blocks, where Spark is more than one machine.
+_BLOCKS = "allocation_blocks"
 
 
 @command(
@@ -54,8 +58,8 @@ class Plan:
 
     period: number of the period. budgets: with the limits that the LP keeps, less any margin;
     limits: those that were asked for, by name. versions: of the event tables. run_id: digest of it.
-    seen: the runs that the period's decisions are of so far. known_at: events that arrived later are
-    left out; None: none is.
+    seen: the runs that the period's decisions are of so far. known_at: events that arrived later
+    are left out; None: none is.
     """
 
     period: int
@@ -124,7 +128,10 @@ def carry_out(context: Context, planned: Plan, others: Sequence[float] = ()) -> 
         return scored.drop("state", "feature_set")
 
     def solve(scored: DataFrame) -> Allocation:
-        return allocate(scored, planned.budgets, groups="segment", settings=settings.search)
+        store = choose_store(context.lake.spark, settings.search, context.lake.beside(_BLOCKS))
+        return allocate(
+            scored, planned.budgets, store=store, groups="segment", settings=settings.search
+        )
 
     name = context.calendar.label(planned.period)
     with context.stage(f"Scoring users and solving the budget LP of {name}"):

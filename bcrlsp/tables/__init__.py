@@ -1,9 +1,10 @@
 """Delta tables: their schemas, and the one module that reads and writes them."""
 
-from bcrlsp.tables.lake import Guard, Lake, Settings
+from bcrlsp.tables.lake import Guard, Lake
 from bcrlsp.tables.patience import patiently
 from bcrlsp.tables.rows import as_rows
 from bcrlsp.tables.schemas import EVENT_TABLES, MADE_BY, TABLES, Table
+from bcrlsp.tables.settings import Settings
 
 __all__ = [
     "EVENT_TABLES",

@@ -5,14 +5,12 @@ write is one Delta transaction, and one that can be repeated: a whole table or a
 replaced, or rows are merged by key. A killed writer leaves the table as it was.
 """
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -20,51 +18,12 @@ from pyspark.sql import functions as F
 from bcrlsp.errors import ConflictError, DataError
 from bcrlsp.places import absolute
 from bcrlsp.tables.ddl import alterations, create_statement
-from bcrlsp.tables.patience import PAUSES
+from bcrlsp.tables.patience import PAUSES, is_conflict
 from bcrlsp.tables.schemas import MADE_BY, TABLES
+from bcrlsp.tables.settings import Settings
 
 # Commits among which a write looks for its own: so many others may have come in the meantime.
 _RECENT = 100
-
-# How Delta's conflict errors name themselves, in classic sessions and through Connect.
-_CONFLICTS = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "Concurrent")
-
-
-class Settings(BaseModel):
-    """Where the tables are: a folder (root), or a catalog and a schema."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    root: str | None = Field("lake", description="folder or URI that holds one folder a table")
-    catalog: str | None = Field(None, description="catalog of the tables; then root must be null")
-    schema_: str | None = Field(None, alias="schema", description="schema in that catalog")
-    keep_versions: str = Field(
-        "interval 60 days",
-        description="how long old versions stay readable, so that a model can be reproduced",
-    )
-
-    @field_validator("root")
-    @classmethod
-    def _root(cls, value: str | None) -> str | None:
-        if value is not None:
-            absolute(value)
-        return value
-
-    @field_validator("keep_versions")
-    @classmethod
-    def _interval(cls, value: str) -> str:
-        # Of months and years Delta does not know the length.
-        if not re.fullmatch(r"interval [1-9]\d* (hour|day|week)s?", value):
-            raise ValueError("allowed: hours, days or weeks, such as interval 60 days")
-        return value
-
-    @model_validator(mode="after")
-    def _one_place(self) -> "Settings":
-        if (self.catalog is None) != (self.schema_ is None):
-            raise ValueError("catalog and schema are given together or not at all")
-        if (self.root is None) == (self.catalog is None):
-            raise ValueError("give either root, or catalog and schema (and root: null)")
-        return self
 
 
 @dataclass(frozen=True)
@@ -99,6 +58,10 @@ class Lake:
         if self._settings.root is not None:
             return self._base
         return f"{self._settings.catalog}.{self._settings.schema_}"
+
+    def beside(self, name: str) -> str:
+        """Path or name of a further table in the same place, which is none of `TABLES`."""
+        return f"{self.place}/{name}" if self._settings.root is not None else f"{self.place}.{name}"
 
     def identifier(self, name: str) -> str:
         """What SQL calls the table: delta.`root/NAME` or `catalog`.`schema`.`NAME`."""
@@ -281,7 +244,7 @@ class Lake:
         try:
             write()
         except PySparkException as error:
-            if any(word in str(error) for word in _CONFLICTS):
+            if is_conflict(error):
                 raise _conflict(name) from error
             raise
 

@@ -12,6 +12,7 @@ from bcrlsp.allocation.frontier import SHARES, Frontier, frontier
 from bcrlsp.allocation.rows import Rows, check_budgets, compile_rows
 from bcrlsp.allocation.settings import Settings
 from bcrlsp.allocation.spark.build import Layout
+from bcrlsp.allocation.spark.choice import choose_store
 from bcrlsp.allocation.spark.file_store import FileStore
 from bcrlsp.allocation.spark.source import SparkSource
 from bcrlsp.allocation.spark.stores import Store
@@ -62,26 +63,29 @@ def allocate(
     groups: str | Sequence[str] | None = None,
     warm_start: Mapping[str, float] | None = None,
     settings: Settings | None = None,
-    block_users: int = 65_536,
+    block_users: int | None = None,
 ) -> Allocation:
     """Levels that maximise the sum of values within the budgets.
 
     scores: user_id (of any simple type, unique), value array<float>, cost array<float>, one entry a
         level, costs at least 0; optionally allowed array<boolean>; group columns.
     store: where the blocks live: a folder that driver and workers see, a FileStore or a DeltaStore;
-        None for a temporary folder of this machine. The scores are evaluated once.
+        None as `settings` say: see `choose_store`. The scores are evaluated once.
     groups: the group column, or several; None for every column that is not one of the above.
     warm_start: {budget: price} to begin at, such as yesterday's prices.
-    block_users: users of a block.
+    block_users: users of a block; None as `settings` say.
 
     The levels are those of `solve` with the same scores and the users' ids, whatever the
     partitions. Raises UserError for scores that cannot be worked with and InfeasibleBudgetError.
     """
     columns, settings = _group_columns(scores, groups), settings or Settings()
+    block_users = settings.block_users if block_users is None else block_users
     layout = Layout(tuple(columns), "allowed" in scores.columns, block_users)
     budgets = check_budgets(budgets)
-    if not isinstance(store, Store):
+    if isinstance(store, str):
         store = FileStore(scores.sparkSession, store)
+    elif store is None:
+        store = choose_store(scores.sparkSession, settings)
     wanted = ["user_id", "value", "cost", *(["allowed"] if layout.allowed else []), *columns]
     try:
         source = SparkSource(store, store.build(scores.select(*wanted), layout))

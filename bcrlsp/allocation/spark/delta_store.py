@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from bcrlsp.allocation.spark.build import Head, Layout, Stored, build, pack
 from bcrlsp.allocation.spark.stores import HEADS, BlockFunction, error_row, read_heads
-from bcrlsp.errors import DataError
+from bcrlsp.errors import ConflictError, DataError
+from bcrlsp.tables.patience import is_conflict, patiently
 
 _CONTENT = ("ids", "value", "cost", "code", "hashes")
 _SCHEMA = HEADS + ", shape string, " + ", ".join(f"{name} binary" for name in _CONTENT)
@@ -55,10 +57,7 @@ class DeltaStore:
             .option("overwriteSchema", "true")
             .option("userMetadata", run)
         )
-        if self._path:
-            writer.save(self._path)
-        else:
-            writer.saveAsTable(self._table)
+        patiently(lambda: self._save(writer))
         history = self._spark.sql(f"DESCRIBE HISTORY {self._table}")
         self._version = int(history.where(F.col("userMetadata") == run).first()["version"])  # type: ignore[index]
         heads = read_heads(self._read().select("name", "head", "error"))
@@ -67,6 +66,17 @@ class DeltaStore:
         if doubled is not None:
             self._raise_if_doubled(int(doubled["hash"]))
         return [head for _, head in heads]
+
+    def _save(self, writer: DataFrameWriter) -> None:
+        try:
+            if self._path:
+                writer.save(self._path)
+            else:
+                writer.saveAsTable(self._table)
+        except PySparkException as error:
+            if is_conflict(error):
+                raise ConflictError(f"another run wrote {self._table} at the same time") from error
+            raise
 
     def map(self, function: BlockFunction, schema: str) -> DataFrame:
         """`function` over all blocks, a DataFrame that can be read again until `release`."""
