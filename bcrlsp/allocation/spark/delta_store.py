@@ -31,7 +31,7 @@ class DeltaStore:
     def __init__(self, spark: SparkSession, table: str) -> None:
         self._spark = spark
         self._path = table if "/" in table else None
-        self._table = f"delta.`{table}`" if self._path else table
+        self.table = f"delta.`{table}`" if self._path else table
         self._version = -1
         self._numbers: dict[str, int] = {}
 
@@ -58,7 +58,7 @@ class DeltaStore:
             .option("userMetadata", run)
         )
         patiently(lambda: self._save(writer))
-        history = self._spark.sql(f"DESCRIBE HISTORY {self._table}")
+        history = self._spark.sql(f"DESCRIBE HISTORY {self.table}")
         self._version = int(history.where(F.col("userMetadata") == run).first()["version"])  # type: ignore[index]
         heads = read_heads(self._read().select("name", "head", "error"))
         self._numbers = {name: number for number, (name, _) in enumerate(heads)}
@@ -72,10 +72,10 @@ class DeltaStore:
             if self._path:
                 writer.save(self._path)
             else:
-                writer.saveAsTable(self._table)
+                writer.saveAsTable(self.table)
         except PySparkException as error:
             if is_conflict(error):
-                raise ConflictError(f"another run wrote {self._table} at the same time") from error
+                raise ConflictError(f"another run wrote {self.table} at the same time") from error
             raise
 
     def map(self, function: BlockFunction, schema: str) -> DataFrame:
@@ -95,7 +95,7 @@ class DeltaStore:
         """Nothing to do: the next build overwrites the table."""
 
     def _read(self) -> DataFrame:
-        return self._spark.sql(f"SELECT * FROM {self._table} VERSION AS OF {self._version}")
+        return self._spark.sql(f"SELECT * FROM {self.table} VERSION AS OF {self._version}")
 
     def _raise_if_doubled(self, hashed: int) -> None:
         """Raises DataError for an id in two rows; two ids may share a hash."""
