@@ -12,7 +12,7 @@ from bcrlsp.code_version import code_version, library_versions
 # A result answers for the settings and the code that it was computed with: after a change of these
 # packages it is computed again.
 _CODE = (
-    *("allocation", "evaluation", "experiments", "features", "learning", "market", "planning"),
+    *("allocation", "evaluation", "experiments", "features", "learning", "market"),
     *("policies", "arrays", "periods"),
 )
 _LIBRARIES = ("numpy", "torch", "ray", "scipy", "numba")

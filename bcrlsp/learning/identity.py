@@ -21,7 +21,7 @@ from bcrlsp.learning.task import Task
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.policies import weights_digest
 
-_CODE = ("learning", "planning", "policies", "features", "arrays", "registry")
+_CODE = ("learning", "policies", "features", "arrays", "registry")
 _LIBRARIES = ("numpy", "torch", "ray", "scipy", "numba")
 # Bytes that are hashed at a time: of states in a file, no more is in memory.
 _CHUNK = 2**24

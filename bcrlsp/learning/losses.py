@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from bcrlsp.learning.batches import Batch
-from bcrlsp.learning.q_algorithm import Views
+from bcrlsp.learning.views import Views
 from bcrlsp.policies.policy import VALUE
 
 _NEVER = -1e9
@@ -16,7 +16,7 @@ def chosen(values: Tensor, levels: Tensor) -> Tensor:
     return values.gather(2, index).squeeze(2)
 
 
-def lowered(values: Tensor, pessimism: float) -> Tensor:
+def lower_bound(values: Tensor, pessimism: float) -> Tensor:
     """Members' values (b, m, a) to one: mean less pessimism x spread, (b, a)."""
     mean = values.mean(1)
     if pessimism == 0:
@@ -31,7 +31,7 @@ def masked(values: Tensor, allowed: Tensor | None) -> Tensor:
 
 def best_levels(views: Views, batch: Batch, pessimism: float) -> Tensor:
     """(b,) levels that the network itself, not its target, finds best in the next states."""
-    ahead = lowered(views.ahead[VALUE], pessimism)
+    ahead = lower_bound(views.online_next[VALUE], pessimism)
     return masked(ahead, batch.next_allowed).argmax(1)
 
 
@@ -49,9 +49,9 @@ def double_targets(views: Views, batch: Batch, pessimism: float) -> Tensor:
     there is pessimism, all members with the lowered value.
     """
     best = best_levels(views, batch, pessimism)
-    ahead = views.target_ahead[VALUE]
+    ahead = views.target_next[VALUE]
     if pessimism:
-        ahead = lowered(ahead, pessimism)[:, None].expand_as(ahead)
+        ahead = lower_bound(ahead, pessimism)[:, None].expand_as(ahead)
     return bootstrapped(batch, chosen(ahead, best))
 
 
@@ -65,13 +65,13 @@ def imitation(logits: Tensor, levels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits[:, 0], levels)
 
 
-def likely(logits: Tensor, threshold: float) -> Tensor:
+def supported(logits: Tensor, threshold: float) -> Tensor:
     """(b, a) bool: levels whose probability is at least `threshold` of the likeliest level's."""
     chances = logits[:, 0].softmax(1)
     return chances >= threshold * chances.amax(1, keepdim=True)
 
 
-def both(one: Tensor, other: Tensor | None) -> Tensor:
+def intersected(one: Tensor, other: Tensor | None) -> Tensor:
     """Levels that both masks have; where that is none, those of `other`, which binds."""
     if other is None:
         return one
@@ -85,12 +85,12 @@ def simplex(members: int, draw: torch.Generator) -> Tensor:
     return weights / weights.sum()
 
 
-def absolute(errors: Tensor) -> Tensor:
+def mean_absolute(errors: Tensor) -> Tensor:
     """Mean absolute error, detached: for the learning curve."""
     return errors.detach().abs().mean()
 
 
-def gap(values: Tensor, levels: Tensor, allowed: Tensor | None) -> Tensor:
+def conservative_penalty(values: Tensor, levels: Tensor, allowed: Tensor | None) -> Tensor:
     """CQL(H): mean over the batch of sum_m (logsumexp_a value - value of the logged level)."""
     may = masked(values, None if allowed is None else allowed[:, None])
     return (torch.logsumexp(may, 2) - chosen(values, levels)).sum(1).mean()
@@ -98,7 +98,7 @@ def gap(values: Tensor, levels: Tensor, allowed: Tensor | None) -> Tensor:
 
 def mixture_errors(views: Views, batch: Batch, weights: Tensor, may: Tensor | None) -> Tensor:
     """(b,) TD errors of the members' mixture with `weights` (m,), double, over levels `may`."""
-    ahead = torch.einsum("bma,m->ba", views.ahead[VALUE], weights)
+    ahead = torch.einsum("bma,m->ba", views.online_next[VALUE], weights)
     best = masked(ahead, may).argmax(1)
-    next_values = chosen(views.target_ahead[VALUE], best) @ weights
-    return chosen(views.now[VALUE], batch.levels) @ weights - bootstrapped(batch, next_values)
+    next_values = chosen(views.target_next[VALUE], best) @ weights
+    return chosen(views.online[VALUE], batch.levels) @ weights - bootstrapped(batch, next_values)

@@ -5,45 +5,16 @@ checkpointed and measured is the same for all (see `run`).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import torch
 from pydantic import BaseModel
-from torch import Tensor
 
 from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.settings import Settings
-from bcrlsp.learning.task import Task, TrainedPolicy
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies import HeadSpec
-from bcrlsp.policies.policy import COST, COST_AHEAD, VALUE
-
-Values = Mapping[str, Tensor]
-"""Values of each head, (b, members, a of the head)."""
-
-
-@dataclass(frozen=True)
-class Views:
-    """Values of every head around a batch; only `now` carries gradients.
-
-    now, ahead: of the network, at the states and at the next states.
-    target_now, target_ahead: of the target network. Empty where the algorithm does not ask.
-    """
-
-    now: Values
-    ahead: Values
-    target_now: Values
-    target_ahead: Values
-
-
-@dataclass(frozen=True)
-class Loss:
-    """total: scalar to minimise. td: scalar, mean absolute TD error, for the learning curve."""
-
-    total: Tensor
-    td: Tensor
-
+from bcrlsp.policies.policy import COST, DISCOUNTED_COST, VALUE
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
@@ -52,8 +23,8 @@ class QAlgorithm(ABC, Generic[OptionsT]):
     """Base of the entries that learn values with a network."""
 
     options: type[BaseModel]
-    views: frozenset[str] = frozenset({"ahead", "target_ahead"})
-    """Which of the views beside `now` the loss reads: each is a forward pass."""
+    views: frozenset[str] = frozenset({"online_next", "target_next"})
+    """Which of the views beside `online` the loss reads: each is a forward pass."""
     gamma: float | None = None
     """Discount that the algorithm insists on; None: the settings'."""
 
@@ -77,15 +48,9 @@ class QAlgorithm(ABC, Generic[OptionsT]):
             members=settings.members,
             pessimism=settings.pessimism,
         )
-        costs = [COST, COST_AHEAD] if settings.discounted_cost else [COST]
+        costs = [COST, DISCOUNTED_COST] if settings.discounted_cost else [COST]
         return value, *(HeadSpec(name=name, amounts=amounts) for name in costs)
 
     def support(self, options: OptionsT) -> float:
         """`Manifest.support` of the saved policy."""
         return 0.0
-
-    def train(self, task: Task) -> TrainedPolicy:
-        """Runs the updates on RLlib."""
-        from bcrlsp.learning.run import run
-
-        return run(self, task)

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from bcrlsp.arrays import MOST_LEVELS
 from bcrlsp.errors import ConfigError, DataError
-from bcrlsp.learning.algorithms import ALGORITHMS, Algorithm
+from bcrlsp.learning.algorithms import ALGORITHMS, Entry
 from bcrlsp.learning.checkpoints import Checkpoints
+from bcrlsp.learning.dispatch import trained_by
 from bcrlsp.learning.settings import Settings
 from bcrlsp.learning.task import (
     Keep,
@@ -72,15 +73,13 @@ def train(
         progress=progress,
         checkpoints=checkpoints,
     )
-    trained = algorithm.train(task)
+    trained = trained_by(algorithm, task)
     keep(trained)
     Checkpoints(checkpoints, task.identity).remove()
     return trained
 
 
-def checked(
-    settings: Settings, amounts: ArrayLike
-) -> tuple[Algorithm, BaseModel, tuple[float, ...]]:
+def checked(settings: Settings, amounts: ArrayLike) -> tuple[Entry, BaseModel, tuple[float, ...]]:
     """The algorithm, its options and the amounts: what can be told before any data is read.
 
     Raises ConfigError for a name that no registry has, or a value that is out of range.

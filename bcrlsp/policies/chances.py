@@ -7,7 +7,7 @@ from bcrlsp.errors import DataError
 from bcrlsp.policies.network import FloatArray
 
 
-def both(supported: NDArray[np.bool_], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def intersected(supported: NDArray[np.bool_], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Levels that are both, bool (n, a); where none is, the allowed ones.
 
     A mask binds, support advises. Raises DataError for a row that allows nothing.

@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bcrlsp.arrays import as_flags, as_states
 from bcrlsp.errors import DataError
-from bcrlsp.policies.chances import both, softmax, uniform
+from bcrlsp.policies.chances import intersected, softmax, uniform
 from bcrlsp.policies.network import FloatArray, Network, NetworkSpec
 
 Rule = Literal["greedy", "softmax", "behaviour"]
 
-VALUE, COST, BEHAVIOUR, COST_AHEAD = "q", "cost", "behaviour", "cost_ahead"
+VALUE, COST, BEHAVIOUR, DISCOUNTED_COST = "q", "cost", "behaviour", "cost_ahead"
 
 
 class Manifest(BaseModel):
@@ -74,7 +74,7 @@ class Manifest(BaseModel):
         names = [head.name for head in self.network.heads]
         if not {VALUE, COST} <= set(names):
             raise ValueError(f"the network needs the heads q and cost; it has {', '.join(names)}")
-        for name in (VALUE, COST, BEHAVIOUR, COST_AHEAD):
+        for name in (VALUE, COST, BEHAVIOUR, DISCOUNTED_COST):
             if name in names and self.network.head(name).amounts != self.amounts:
                 raise ValueError(
                     f"the head {name} is of the amounts {_told(self.network.head(name).amounts)} "
@@ -186,7 +186,7 @@ class Policy:
     @property
     def has_discounted_costs(self) -> bool:
         """Whether the policy has learned them."""
-        return COST_AHEAD in {head.name for head in self.manifest.network.heads}
+        return DISCOUNTED_COST in {head.name for head in self.manifest.network.heads}
 
     def discounted_costs(self, states: FloatArray, price: float = 0.0) -> NDArray[np.float64]:
         """Expected discounted cost from now on of each level sent now: array (n, a), money, >= 0.
@@ -199,7 +199,7 @@ class Policy:
                 f"policy {self.policy_id} has not learned discounted costs; train with "
                 "training.discounted_cost=true, or allocate with cost face or expected"
             )
-        (ahead,) = self.network.heads(self._inputs(states, price), (COST_AHEAD,))
+        (ahead,) = self.network.heads(self._inputs(states, price), (DISCOUNTED_COST,))
         self._finite(ahead)
         return np.maximum(ahead.astype(np.float64) * self.manifest.cost_unit, 0.0)
 
@@ -250,7 +250,7 @@ class Policy:
             raise DataError(f"temperature {temperature}; allowed: above 0")
         may = self.supported(states)
         if allowed is not None:
-            may = both(may, as_flags(allowed, "allowed"))
+            may = intersected(may, as_flags(allowed, "allowed"))
         if rule == "behaviour":
             chances = np.where(may, self.behaviour(states), 0.0)
             total = chances.sum(axis=1, keepdims=True)

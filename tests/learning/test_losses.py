@@ -9,9 +9,9 @@ from known_mdp import LEVELS, MDP, UNIFORM
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch, Sampler
-from bcrlsp.learning.losses import gap, masked
-from bcrlsp.learning.q_algorithm import Views
+from bcrlsp.learning.losses import conservative_penalty, masked
 from bcrlsp.learning.spending import _next_chances
+from bcrlsp.learning.views import Views
 from bcrlsp.policies.policy import VALUE
 
 LOG = MDP.log(UNIFORM, users=40, steps=6, seed=2, masks=True)
@@ -30,7 +30,7 @@ def values() -> torch.Tensor:
 
 def views(values: torch.Tensor) -> Views:
     held = {VALUE: values}
-    return Views(now=held, ahead=held, target_now=held, target_ahead=held)
+    return Views(online=held, online_next=held, target=held, target_next=held)
 
 
 def test_the_conservative_gap_is_over_each_row_s_own_levels(
@@ -40,8 +40,10 @@ def test_the_conservative_gap_is_over_each_row_s_own_levels(
     for row, (may, level) in enumerate(zip(batch.allowed, batch.levels, strict=True)):
         own = values[row, 0][may].double()
         expected += float(own.exp().sum().log() - values[row, 0, level])
-    assert float(gap(values, batch.levels, batch.allowed)) == pytest.approx(expected / 64, rel=1e-5)
-    assert float(gap(values, batch.levels, None)) > expected / 64 + 0.1
+    assert float(conservative_penalty(values, batch.levels, batch.allowed)) == pytest.approx(
+        expected / 64, rel=1e-5
+    )
+    assert float(conservative_penalty(values, batch.levels, None)) > expected / 64 + 0.1
 
 
 def test_cql_is_given_the_masks_of_its_rows(batch: Batch, values: torch.Tensor) -> None:
@@ -50,7 +52,9 @@ def test_cql_is_given_the_masks_of_its_rows(batch: Batch, values: torch.Tensor) 
     draw = torch.Generator().manual_seed(0)
     loss = algorithm.loss(views(values), batch, options, draw, 0.0)
     free = algorithm.loss(views(values), replace(batch, allowed=None), options, draw, 0.0)
-    apart = gap(values, batch.levels, None) - gap(values, batch.levels, batch.allowed)
+    apart = conservative_penalty(values, batch.levels, None) - conservative_penalty(
+        values, batch.levels, batch.allowed
+    )
     assert float(free.total - loss.total) == pytest.approx(float(apart), rel=1e-4)
 
 

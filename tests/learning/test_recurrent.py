@@ -12,13 +12,13 @@ from bcrlsp.errors import DataError
 from bcrlsp.experiments.log import log_transitions
 from bcrlsp.learning import Settings, Transitions, train
 from bcrlsp.learning.network import TorchNetwork
+from bcrlsp.learning.planner.masks import Masks
 from bcrlsp.learning.recurrent import ensemble
 from bcrlsp.learning.recurrent.correction import Seen, correct
 from bcrlsp.learning.recurrent.member import Member
 from bcrlsp.learning.recurrent.network import ResponseNetwork, Shape
 from bcrlsp.learning.recurrent.plan import PlanSettings, Start, plan
 from bcrlsp.learning.recurrent.sequences import LONGEST, Rules, rules_of, sequences_of
-from bcrlsp.planning.masks import Masks
 from bcrlsp.policies import traces
 from bcrlsp.policies.policy import COST, VALUE
 from tests.small_market import AMOUNTS, FEATURES, simulation

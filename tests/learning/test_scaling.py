@@ -177,8 +177,8 @@ def test_money_in_another_unit_is_the_same_plan() -> None:
 
 
 def test_a_price_of_the_planner_is_in_the_unit_of_the_money() -> None:
-    from bcrlsp.planning.dynamics import price_of, stationary_spend, values
-    from bcrlsp.planning.response import PARAMETERS, Response, Structure
+    from bcrlsp.learning.planner.dynamics import price_of, stationary_spend, values
+    from bcrlsp.learning.planner.response import PARAMETERS, Response, Structure
 
     prices = []
     for unit in (1.0, 1e5, 1e-5):

@@ -1,15 +1,18 @@
 """Learning algorithms: one file each, with its mathematics, its settings and one entry."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
 from bcrlsp.learning.task import Task, TrainedPolicy
 from bcrlsp.registry import Registry
 
+if TYPE_CHECKING:
+    from bcrlsp.learning.q_algorithm import QAlgorithm
+
 
 class Algorithm(Protocol):
-    """What the registry holds. Most are a `QAlgorithm`; anything else that trains will do."""
+    """An entry that trains by itself; most do not, and are a `QAlgorithm`: a loss, see there."""
 
     @property
     def options(self) -> type[BaseModel]:
@@ -21,6 +24,8 @@ class Algorithm(Protocol):
         ...
 
 
-ALGORITHMS: Registry[Algorithm] = Registry("algorithm", __name__, "bcrlsp.algorithms")
+Entry: TypeAlias = "Algorithm | QAlgorithm[Any]"
 
-__all__ = ["ALGORITHMS", "Algorithm"]
+ALGORITHMS: Registry[Entry] = Registry("algorithm", __name__, "bcrlsp.algorithms")
+
+__all__ = ["ALGORITHMS", "Algorithm", "Entry"]

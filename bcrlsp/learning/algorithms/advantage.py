@@ -15,9 +15,10 @@ from torch import Generator, Tensor
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.cloning import CloningOptions, behaviour_head
-from bcrlsp.learning.losses import absolute, chosen, double_targets, imitation, squared
-from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.losses import chosen, double_targets, imitation, mean_absolute, squared
+from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.settings import Settings
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies import HeadSpec
 from bcrlsp.policies.policy import BEHAVIOUR, VALUE
 
@@ -68,20 +69,20 @@ class Advantage(QAlgorithm[Options]):
         self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
     ) -> AdvantageLoss:
         """See the class."""
-        values = views.now[VALUE]  # (b, m, a)
+        values = views.online[VALUE]  # (b, m, a)
         targets = double_targets(views, batch, pessimism)  # (b, m)
-        baseline = views.now[BASELINE][:, :, 0]  # (b, 1)
+        baseline = views.online[BASELINE][:, :, 0]  # (b, 1)
         logged = chosen(values, batch.levels)
-        usual = (values * _expected(views.now[BEHAVIOUR], batch)[:, None]).sum(2)
+        usual = (values * _expected(views.online[BEHAVIOUR], batch)[:, None]).sum(2)
         errors = targets - baseline.detach() - (logged - usual)
         below = (targets - baseline).square().mean()
-        cloned = imitation(views.now[BEHAVIOUR], batch.levels)
+        cloned = imitation(views.online[BEHAVIOUR], batch.levels)
         return AdvantageLoss(
             total=squared(errors)
             + below
             + options.anchor * squared(usual - baseline.detach())
             + options.imitation * cloned,
-            td=absolute(logged - targets),
+            td=mean_absolute(logged - targets),
             baseline=below,
             imitation=cloned,
         )

@@ -11,9 +11,10 @@ from torch import Generator, Tensor
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.cloning import CloningOptions, behaviour_head
-from bcrlsp.learning.losses import absolute, bootstrapped, chosen, imitation, masked, squared
-from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.losses import bootstrapped, chosen, imitation, masked, mean_absolute, squared
+from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.settings import Settings
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies import HeadSpec
 from bcrlsp.policies.policy import BEHAVIOUR, VALUE
 
@@ -50,13 +51,13 @@ class BC(QAlgorithm[Options]):
         self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
     ) -> BCLoss:
         """See the class."""
-        logits = masked(views.ahead[BEHAVIOUR][:, 0], batch.next_allowed)
-        expected = (logits.softmax(1)[:, None] * views.target_ahead[VALUE]).sum(2)  # (b, m)
-        errors = chosen(views.now[VALUE], batch.levels) - bootstrapped(batch, expected)
-        cloned = imitation(views.now[BEHAVIOUR], batch.levels)
+        logits = masked(views.online_next[BEHAVIOUR][:, 0], batch.next_allowed)
+        expected = (logits.softmax(1)[:, None] * views.target_next[VALUE]).sum(2)  # (b, m)
+        errors = chosen(views.online[VALUE], batch.levels) - bootstrapped(batch, expected)
+        cloned = imitation(views.online[BEHAVIOUR], batch.levels)
         return BCLoss(
             total=squared(errors) + options.imitation * cloned,
-            td=absolute(errors),
+            td=mean_absolute(errors),
             imitation=cloned,
         )
 

@@ -12,18 +12,19 @@ from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.cloning import CloningOptions, behaviour_head
 from bcrlsp.learning.losses import (
-    absolute,
     bootstrapped,
-    both,
     chosen,
     imitation,
-    likely,
-    lowered,
+    intersected,
+    lower_bound,
     masked,
+    mean_absolute,
     squared,
+    supported,
 )
-from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.settings import Settings
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies import HeadSpec
 from bcrlsp.policies.policy import BEHAVIOUR, VALUE
 
@@ -77,17 +78,19 @@ class BCQ(QAlgorithm[Options]):
         self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
     ) -> BCQLoss:
         """See the class."""
-        may = both(likely(views.ahead[BEHAVIOUR], options.threshold), batch.next_allowed)
-        best = masked(lowered(views.ahead[VALUE], pessimism), may).argmax(1)
-        targets = bootstrapped(batch, chosen(views.target_ahead[VALUE], best))
-        errors = chosen(views.now[VALUE], batch.levels) - targets
-        logits = views.now[BEHAVIOUR]
+        may = intersected(
+            supported(views.online_next[BEHAVIOUR], options.threshold), batch.next_allowed
+        )
+        best = masked(lower_bound(views.online_next[VALUE], pessimism), may).argmax(1)
+        targets = bootstrapped(batch, chosen(views.target_next[VALUE], best))
+        errors = chosen(views.online[VALUE], batch.levels) - targets
+        logits = views.online[BEHAVIOUR]
         cloned = imitation(logits, batch.levels)
         return BCQLoss(
             total=squared(errors)
             + options.imitation * cloned
             + options.flatness * logits.square().mean(),
-            td=absolute(errors),
+            td=mean_absolute(errors),
             imitation=cloned,
         )
 

@@ -10,8 +10,15 @@ from torch import Generator, Tensor
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
-from bcrlsp.learning.losses import absolute, chosen, double_targets, gap, squared
-from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.losses import (
+    chosen,
+    conservative_penalty,
+    double_targets,
+    mean_absolute,
+    squared,
+)
+from bcrlsp.learning.q_algorithm import QAlgorithm
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies.policy import VALUE
 
 
@@ -49,12 +56,12 @@ class CQL(QAlgorithm[Options]):
         self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
     ) -> CQLLoss:
         """See the class."""
-        values = views.now[VALUE]  # (b, m, a)
+        values = views.online[VALUE]  # (b, m, a)
         errors = chosen(values, batch.levels) - double_targets(views, batch, pessimism)  # (b, m)
-        conservative = gap(values, batch.levels, batch.allowed)
+        conservative = conservative_penalty(values, batch.levels, batch.allowed)
         return CQLLoss(
             total=squared(errors) + options.alpha * conservative,
-            td=absolute(errors),
+            td=mean_absolute(errors),
             conservative=conservative,
         )
 

@@ -8,8 +8,9 @@ from torch import Generator
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
-from bcrlsp.learning.losses import absolute, chosen, double_targets, squared
-from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.losses import chosen, double_targets, mean_absolute, squared
+from bcrlsp.learning.q_algorithm import QAlgorithm
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies.policy import VALUE
 
 
@@ -31,8 +32,8 @@ class DQN(QAlgorithm[Options]):
         self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
     ) -> Loss:
         """See the class."""
-        errors = chosen(views.now[VALUE], batch.levels) - double_targets(views, batch, pessimism)
-        return Loss(total=squared(errors), td=absolute(errors))
+        errors = chosen(views.online[VALUE], batch.levels) - double_targets(views, batch, pessimism)
+        return Loss(total=squared(errors), td=mean_absolute(errors))
 
 
 ALGORITHMS.register("dqn")(DQN())

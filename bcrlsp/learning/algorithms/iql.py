@@ -14,9 +14,17 @@ from torch import Generator, Tensor
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.cloning import CloningOptions, behaviour_head
-from bcrlsp.learning.losses import absolute, bootstrapped, chosen, imitation, lowered, squared
-from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.losses import (
+    bootstrapped,
+    chosen,
+    imitation,
+    lower_bound,
+    mean_absolute,
+    squared,
+)
+from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.settings import Settings
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies import HeadSpec
 from bcrlsp.policies.policy import BEHAVIOUR, VALUE
 
@@ -59,7 +67,7 @@ class IQL(QAlgorithm[Options]):
     """
 
     options = Options
-    views = frozenset({"ahead", "target_now"})
+    views = frozenset({"online_next", "target"})
 
     def heads(
         self, amounts: tuple[float, ...], settings: Settings, options: Options
@@ -77,18 +85,18 @@ class IQL(QAlgorithm[Options]):
         self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
     ) -> IQLLoss:
         """See the class."""
-        targets = bootstrapped(batch, views.ahead[STATE_VALUE][:, 0, 0])  # (b,)
-        errors = chosen(views.now[VALUE], batch.levels) - targets[:, None]
-        logged = lowered(views.target_now[VALUE], pessimism).gather(1, batch.levels[:, None])
-        above = logged[:, 0] - views.now[STATE_VALUE][:, 0, 0]  # (b,)
+        targets = bootstrapped(batch, views.online_next[STATE_VALUE][:, 0, 0])  # (b,)
+        errors = chosen(views.online[VALUE], batch.levels) - targets[:, None]
+        logged = lower_bound(views.target[VALUE], pessimism).gather(1, batch.levels[:, None])
+        above = logged[:, 0] - views.online[STATE_VALUE][:, 0, 0]  # (b,)
         weight = torch.where(above < 0, 1 - options.expectile, options.expectile)
         if batch.allowed is not None:  # a logged level that may not be sent stands for nothing
             weight = weight * batch.allowed.gather(1, batch.levels[:, None])[:, 0]
         expectile = (weight * above.square()).mean()
-        cloned = imitation(views.now[BEHAVIOUR], batch.levels)
+        cloned = imitation(views.online[BEHAVIOUR], batch.levels)
         return IQLLoss(
             total=squared(errors) + expectile + options.imitation * cloned,
-            td=absolute(errors),
+            td=mean_absolute(errors),
             expectile=expectile,
             imitation=cloned,
         )

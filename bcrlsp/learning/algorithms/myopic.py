@@ -5,8 +5,9 @@ from torch import Generator
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
-from bcrlsp.learning.losses import absolute, chosen, squared
-from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.losses import chosen, mean_absolute, squared
+from bcrlsp.learning.q_algorithm import QAlgorithm
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies.policy import VALUE
 
 
@@ -30,8 +31,8 @@ class Myopic(QAlgorithm[Options]):
         self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
     ) -> Loss:
         """See the class."""
-        errors = chosen(views.now[VALUE], batch.levels) - batch.rewards[:, None]
-        return Loss(total=squared(errors), td=absolute(errors))
+        errors = chosen(views.online[VALUE], batch.levels) - batch.rewards[:, None]
+        return Loss(total=squared(errors), td=mean_absolute(errors))
 
 
 ALGORITHMS.register("myopic")(Myopic())

@@ -1,10 +1,10 @@
-"""A plan inside a learned model of the response: see `bcrlsp.planning.planner`."""
+"""A plan inside a learned model of the response: see `bcrlsp.learning.planner.planner`."""
 
 from typing import cast
 
 from bcrlsp.learning.algorithms import ALGORITHMS
+from bcrlsp.learning.planner import Settings
 from bcrlsp.learning.task import Task, TrainedPolicy
-from bcrlsp.planning import Settings
 
 
 class Planner:
@@ -14,7 +14,7 @@ class Planner:
 
     def train(self, task: Task) -> TrainedPolicy:
         """Fits the model, plans, and teaches the plan to a network."""
-        from bcrlsp.planning.planner import plan
+        from bcrlsp.learning.planner.planner import plan
 
         return plan(task, cast(Settings, task.options))
 

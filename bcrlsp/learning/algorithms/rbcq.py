@@ -12,9 +12,17 @@ from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.algorithms.bcq import Options as BCQOptions
 from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.cloning import behaviour_head
-from bcrlsp.learning.losses import absolute, both, imitation, likely, mixture_errors, simplex
-from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.losses import (
+    imitation,
+    intersected,
+    mean_absolute,
+    mixture_errors,
+    simplex,
+    supported,
+)
+from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.settings import Settings
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies import HeadSpec
 from bcrlsp.policies.policy import BEHAVIOUR
 
@@ -55,15 +63,17 @@ class RBCQ(QAlgorithm[Options]):
         self, views: Views, batch: Batch, options: Options, draw: Generator, pessimism: float
     ) -> RBCQLoss:
         """See the class."""
-        may = both(likely(views.ahead[BEHAVIOUR], options.threshold), batch.next_allowed)
+        may = intersected(
+            supported(views.online_next[BEHAVIOUR], options.threshold), batch.next_allowed
+        )
         errors = mixture_errors(views, batch, simplex(options.members, draw), may)
-        logits = views.now[BEHAVIOUR]
+        logits = views.online[BEHAVIOUR]
         cloned = imitation(logits, batch.levels)
         return RBCQLoss(
             total=errors.square().mean()
             + options.imitation * cloned
             + options.flatness * logits.square().mean(),
-            td=absolute(errors),
+            td=mean_absolute(errors),
             imitation=cloned,
         )
 

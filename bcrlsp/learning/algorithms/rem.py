@@ -8,9 +8,10 @@ from torch import Generator
 
 from bcrlsp.learning.algorithms import ALGORITHMS
 from bcrlsp.learning.batches import Batch
-from bcrlsp.learning.losses import absolute, mixture_errors, simplex
-from bcrlsp.learning.q_algorithm import Loss, QAlgorithm, Views
+from bcrlsp.learning.losses import mean_absolute, mixture_errors, simplex
+from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.settings import Settings
+from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies import HeadSpec
 
 
@@ -49,7 +50,7 @@ class REM(QAlgorithm[Options]):
     ) -> Loss:
         """See the class."""
         errors = mixture_errors(views, batch, simplex(options.members, draw), batch.next_allowed)
-        return Loss(total=errors.square().mean(), td=absolute(errors))
+        return Loss(total=errors.square().mean(), td=mean_absolute(errors))
 
 
 ALGORITHMS.register("rem")(REM())

@@ -34,6 +34,7 @@ from bcrlsp.learning.auto.settings import Settings
 from bcrlsp.learning.auto.tasks import task_of
 from bcrlsp.learning.auto.trust import logged_of, trusted
 from bcrlsp.learning.auto.worlds import RecurrentWorld, World
+from bcrlsp.learning.dispatch import trained_by
 from bcrlsp.learning.recurrent import Settings as RecurrentSettings
 from bcrlsp.learning.recurrent.learner import Learned, learn, recent_spend
 from bcrlsp.learning.task import Task, TrainedPolicy
@@ -129,7 +130,7 @@ def _offers(
             if name in CANDIDATES.names():
                 found[name] = CANDIDATES.get(name).make(Bench(quiet, learned, budget, own))
             else:
-                found[name] = Offer(ALGORITHMS.get(name).train(task_of(quiet, name, own)))
+                found[name] = Offer(trained_by(ALGORITHMS.get(name), task_of(quiet, name, own)))
         except UserError:
             # A learner that the log is not fit for is no candidate; the table says so.
             absent[f"{name}_absent"] = 1.0

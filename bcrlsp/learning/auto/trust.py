@@ -6,9 +6,9 @@ import numpy as np
 
 from bcrlsp.learning.auto.judge import Logged
 from bcrlsp.learning.auto.worlds import StructuredWorld, World, families
+from bcrlsp.learning.planner.histories import Histories
+from bcrlsp.learning.planner.likelihood import user_log_likelihoods
 from bcrlsp.learning.recurrent.learner import Learned
-from bcrlsp.planning.histories import Histories
-from bcrlsp.planning.likelihood import user_log_likelihoods
 
 # Standard errors by which a family's likelihood may be below the best one's.
 _ERRORS = 2.0

@@ -11,11 +11,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bcrlsp.learning.planner.likelihood import Belief
+from bcrlsp.learning.planner.response import Response
 from bcrlsp.learning.recurrent.ensemble import Made
 from bcrlsp.learning.recurrent.sequences import Sequences
 from bcrlsp.learning.recurrent.teach import Crowd
-from bcrlsp.planning.likelihood import Belief
-from bcrlsp.planning.response import Response
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -84,7 +84,7 @@ class RecurrentWorld:
 
 @dataclass(frozen=True, eq=False)
 class StructuredWorld:
-    """The structured response model. spending: see `planning.spending`."""
+    """The structured response model. spending: see `learning.planner.spending`."""
 
     response: Response
     spending: Floats

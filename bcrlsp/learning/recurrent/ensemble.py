@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bcrlsp.learning.planner.masks import Masks
 from bcrlsp.learning.recurrent.correction import apply, correct, seen
 from bcrlsp.learning.recurrent.fit import FitSettings, fit, log_likelihoods
 from bcrlsp.learning.recurrent.member import Member, member_of
@@ -22,7 +23,6 @@ from bcrlsp.learning.recurrent.plan import PlanSettings, Start, plan
 from bcrlsp.learning.recurrent.rows import Rows
 from bcrlsp.learning.recurrent.sequences import Rules
 from bcrlsp.learning.recurrent.values import Valued, new_value
-from bcrlsp.planning.masks import Masks
 
 Floats = NDArray[np.float64]
 Curve = list[dict[str, float]]

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from bcrlsp.errors import DataError
 from bcrlsp.features import FeatureSet
 from bcrlsp.learning.identity import policy_id
+from bcrlsp.learning.planner.distil import distil
+from bcrlsp.learning.planner.feature_sets import feature_set_of
+from bcrlsp.learning.planner.masks import Masks
 from bcrlsp.learning.recurrent import ensemble
 from bcrlsp.learning.recurrent.fit import FitSettings
 from bcrlsp.learning.recurrent.network import Shape
@@ -27,9 +30,6 @@ from bcrlsp.learning.recurrent.teach import Crowd, TeachSettings, lessons, told
 from bcrlsp.learning.statistics import state_scaling
 from bcrlsp.learning.task import Task, TrainedPolicy
 from bcrlsp.learning.transitions import Transitions
-from bcrlsp.planning.distil import distil
-from bcrlsp.planning.feature_sets import feature_set_of
-from bcrlsp.planning.masks import Masks
 from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy
 from bcrlsp.policies.policy import COST, VALUE
 

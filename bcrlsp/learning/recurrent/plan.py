@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bcrlsp.learning.planner.masks import Masks
 from bcrlsp.learning.recurrent.member import Member, Outlook, moved, successors
 from bcrlsp.learning.recurrent.sequences import Rules
 from bcrlsp.learning.recurrent.values import Valued, new_value
-from bcrlsp.planning.masks import Masks
 
 Floats = NDArray[np.float64]
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.features import Carry, FeatureSet, Records, record_of
+from bcrlsp.learning.planner.lessons import Lessons
+from bcrlsp.learning.planner.masks import Masks
 from bcrlsp.learning.recurrent.ensemble import Combine
 from bcrlsp.learning.recurrent.member import moved
 from bcrlsp.learning.recurrent.sequences import Rules, Sequences
 from bcrlsp.learning.recurrent.values import Valued
-from bcrlsp.planning.lessons import Lessons
-from bcrlsp.planning.masks import Masks
 from bcrlsp.policies import traces
 
 Floats = NDArray[np.float64]

@@ -22,7 +22,7 @@ from bcrlsp.learning.settings import Settings
 from bcrlsp.policies import NetworkSpec
 
 # What the discounted cost's target reads.
-_AHEAD = {"ahead", "target_ahead"}
+_AHEAD = {"online_next", "target_next"}
 
 
 class OfflineConfig(AlgorithmConfig):  # type: ignore[misc]

@@ -19,11 +19,11 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from torch import Tensor
 
 from bcrlsp.learning.batches import Batch, Sampler, Split
-from bcrlsp.learning.q_algorithm import Loss, Views
 from bcrlsp.learning.rllib.module import VIEWS
 from bcrlsp.learning.scales import Units
 from bcrlsp.learning.spending import cost_errors
 from bcrlsp.learning.transitions import Transitions
+from bcrlsp.learning.views import Loss, Views
 
 T = TypeVar("T")
 

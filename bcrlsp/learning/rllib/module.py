@@ -9,7 +9,7 @@ from ray.rllib.core.rl_module.apis import TARGET_NETWORK_ACTION_DIST_INPUTS, Tar
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
 from bcrlsp.learning.network import TorchNetwork
-from bcrlsp.learning.q_algorithm import Views
+from bcrlsp.learning.views import Views
 from bcrlsp.policies import NetworkSpec
 from bcrlsp.policies.policy import VALUE
 
@@ -21,7 +21,7 @@ class OfflineModule(TorchRLModule, TargetNetworkAPI):  # type: ignore[misc]
     """Values of every head at the states and at the next states.
 
     model_config: spec (a `NetworkSpec` as a dict), mean and std (lists), views (names of those of
-    `Views` that the loss reads beside `now`).
+    `Views` that the loss reads beside `online`).
     """
 
     def setup(self) -> None:
@@ -64,8 +64,8 @@ class OfflineModule(TorchRLModule, TargetNetworkAPI):  # type: ignore[misc]
         reads = self._views
         with torch.no_grad():
             views = {
-                "ahead": self.network(ahead) if "ahead" in reads else {},
-                "target_now": self.target(now) if "target_now" in reads else {},
-                "target_ahead": self.target(ahead) if "target_ahead" in reads else {},
+                "online_next": self.network(ahead) if "online_next" in reads else {},
+                "target": self.target(now) if "target" in reads else {},
+                "target_next": self.target(ahead) if "target_next" in reads else {},
             }
-        return {VIEWS: Views(now=self.network(now), **views)}
+        return {VIEWS: Views(online=self.network(now), **views)}

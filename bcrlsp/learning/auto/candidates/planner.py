@@ -7,15 +7,15 @@ import numpy as np
 from bcrlsp.learning.auto.candidates import CANDIDATES, Bench, Offer
 from bcrlsp.learning.auto.tasks import task_of
 from bcrlsp.learning.auto.worlds import StructuredWorld
-from bcrlsp.planning import Settings
-from bcrlsp.planning.planner import planned
+from bcrlsp.learning.planner import Settings
+from bcrlsp.learning.planner.planner import planned
 
 
 class StructuredPlanner:
     """The entry of the registry."""
 
     def make(self, bench: Bench) -> Offer:
-        """See `planning.planner`."""
+        """See `learning.planner.planner`."""
         task = task_of(bench.task, "planner", bench.options)
         options = Settings.model_validate({"budget": bench.budget, **bench.options})
         trained, made = planned(replace(task, options=options), options)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bcrlsp.planning.histories import Histories
-from bcrlsp.planning.response import PARAMETERS, Response, Structure
+from bcrlsp.learning.planner.histories import Histories
+from bcrlsp.learning.planner.response import PARAMETERS, Response, Structure
 
 AMOUNTS = (0.0, 1.0, 3.0, 5.0)
 

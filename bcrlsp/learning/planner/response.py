@@ -22,8 +22,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.planning.counters import COUNTERS, Counter
-from bcrlsp.planning.links import LINKS, Array
+from bcrlsp.learning.planner.counters import COUNTERS, Counter
+from bcrlsp.learning.planner.links import LINKS, Array
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

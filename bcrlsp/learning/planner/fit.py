@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from bcrlsp.planning.histories import Histories
-from bcrlsp.planning.likelihood import expected
-from bcrlsp.planning.response import PARAMETERS, Floats, Response, Structure
+from bcrlsp.learning.planner.histories import Histories
+from bcrlsp.learning.planner.likelihood import expected
+from bcrlsp.learning.planner.response import PARAMETERS, Floats, Response, Structure
 
 # Users whom each (start, class) is taken to have from the outset: none is ever ruled out.
 _BEGIN = 1.0

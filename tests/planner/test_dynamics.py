@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from planning_logs import AMOUNTS, response_of
 
+from bcrlsp.learning.planner.dynamics import price_of, stationary_spend, values
+from bcrlsp.learning.planner.masks import Masks
+from bcrlsp.learning.planner.pessimism import cautious_values
+from bcrlsp.learning.planner.response import Response, Structure
 from bcrlsp.market.chain import build_chain
 from bcrlsp.market.oracle import q_values
 from bcrlsp.market.settings import Settings as MarketSettings
-from bcrlsp.planning.dynamics import price_of, stationary_spend, values
-from bcrlsp.planning.masks import Masks
-from bcrlsp.planning.pessimism import cautious_values
-from bcrlsp.planning.response import Response, Structure
 
 STRUCTURE = Structure(("walk", 3), ("walk", 2), "conversion", 1, AMOUNTS)
 

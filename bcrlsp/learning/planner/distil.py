@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bcrlsp.learning.network import TorchNetwork
+from bcrlsp.learning.planner.lessons import Lessons
 from bcrlsp.learning.statistics import StateScaling
-from bcrlsp.planning.lessons import Lessons
 from bcrlsp.policies import NetworkSpec
 from bcrlsp.policies.policy import COST, VALUE
 

@@ -19,24 +19,24 @@ import torch
 
 from bcrlsp.errors import DataError
 from bcrlsp.learning.identity import policy_id
+from bcrlsp.learning.planner.baseline import feature_scores
+from bcrlsp.learning.planner.distil import distil
+from bcrlsp.learning.planner.dynamics import Values, price_of
+from bcrlsp.learning.planner.feature_sets import feature_set_of, told
+from bcrlsp.learning.planner.fit import Fit, climb
+from bcrlsp.learning.planner.histories import Histories, histories_of
+from bcrlsp.learning.planner.lessons import lessons
+from bcrlsp.learning.planner.likelihood import user_log_likelihoods
+from bcrlsp.learning.planner.masks import Masks
+from bcrlsp.learning.planner.pessimism import cautious_values
+from bcrlsp.learning.planner.response import Floats, Response
+from bcrlsp.learning.planner.selection import Tried, search
+from bcrlsp.learning.planner.settings import Settings
+from bcrlsp.learning.planner.spending import spending_of
+from bcrlsp.learning.planner.uncertainty import covariance, draws
 from bcrlsp.learning.scales import units_of
 from bcrlsp.learning.statistics import state_scaling
 from bcrlsp.learning.task import Task, TrainedPolicy
-from bcrlsp.planning.baseline import feature_scores
-from bcrlsp.planning.distil import distil
-from bcrlsp.planning.dynamics import Values, price_of
-from bcrlsp.planning.feature_sets import feature_set_of, told
-from bcrlsp.planning.fit import Fit, climb
-from bcrlsp.planning.histories import Histories, histories_of
-from bcrlsp.planning.lessons import lessons
-from bcrlsp.planning.likelihood import user_log_likelihoods
-from bcrlsp.planning.masks import Masks
-from bcrlsp.planning.pessimism import cautious_values
-from bcrlsp.planning.response import Floats, Response
-from bcrlsp.planning.selection import Tried, search
-from bcrlsp.planning.settings import Settings
-from bcrlsp.planning.spending import spending_of
-from bcrlsp.planning.uncertainty import covariance, draws
 from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy
 from bcrlsp.policies.policy import COST, VALUE
 

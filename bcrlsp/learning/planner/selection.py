@@ -8,12 +8,12 @@ begins where the last one ended.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from bcrlsp.planning.counters import COUNTERS
-from bcrlsp.planning.fit import Fit, carried, climb, fit
-from bcrlsp.planning.histories import Histories
-from bcrlsp.planning.likelihood import user_log_likelihoods
-from bcrlsp.planning.links import LINKS
-from bcrlsp.planning.response import Floats, Structure
+from bcrlsp.learning.planner.counters import COUNTERS
+from bcrlsp.learning.planner.fit import Fit, carried, climb, fit
+from bcrlsp.learning.planner.histories import Histories
+from bcrlsp.learning.planner.likelihood import user_log_likelihoods
+from bcrlsp.learning.planner.links import LINKS
+from bcrlsp.learning.planner.response import Floats, Structure
 
 # Sizes of each family that are compared first; from the best one the search goes on by ones.
 _SIZES = (3, 6)

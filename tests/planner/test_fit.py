@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from planning_logs import AMOUNTS, response_of, simulate
 
-from bcrlsp.planning.fit import Fit, climb, fit, guess, objective
-from bcrlsp.planning.histories import Histories
-from bcrlsp.planning.response import PARAMETERS, Structure
-from bcrlsp.planning.uncertainty import covariance, draws
+from bcrlsp.learning.planner.fit import Fit, climb, fit, guess, objective
+from bcrlsp.learning.planner.histories import Histories
+from bcrlsp.learning.planner.response import PARAMETERS, Structure
+from bcrlsp.learning.planner.uncertainty import covariance, draws
 
 STRUCTURE = Structure(("walk", 3), ("walk", 2), "conversion", 2, AMOUNTS)
 TRUTH = response_of(

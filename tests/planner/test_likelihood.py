@@ -3,12 +3,12 @@
 import numpy as np
 from planning_logs import AMOUNTS, response_of, simulate
 
+from bcrlsp.learning.planner.histories import panel
+from bcrlsp.learning.planner.likelihood import Belief, expected, posterior, user_log_likelihoods
+from bcrlsp.learning.planner.response import Response, Structure
 from bcrlsp.market import belief as market_belief
 from bcrlsp.market.chain import build_chain
 from bcrlsp.market.settings import Settings as MarketSettings
-from bcrlsp.planning.histories import panel
-from bcrlsp.planning.likelihood import Belief, expected, posterior, user_log_likelihoods
-from bcrlsp.planning.response import Response, Structure
 
 STRUCTURE = Structure(("walk", 3), ("recency", 2), "conversion", 2, AMOUNTS)
 RESPONSE = response_of(

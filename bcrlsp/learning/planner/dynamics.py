@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcrlsp.planning.masks import Masks
-from bcrlsp.planning.response import Floats, Ints, Response, Structure
+from bcrlsp.learning.planner.masks import Masks
+from bcrlsp.learning.planner.response import Floats, Ints, Response, Structure
 
 # A level must be better by this much before a plan changes: rounding must not let it cycle.
 _TOLERANCE = 1e-10

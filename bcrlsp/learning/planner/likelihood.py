@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.compiled import compiled
-from bcrlsp.planning.histories import Histories
-from bcrlsp.planning.response import Floats, Ints, Response
+from bcrlsp.learning.planner.histories import Histories
+from bcrlsp.learning.planner.response import Floats, Ints, Response
 
 # Users are split into so many parts, whatever the threads: sums do not depend on the machine.
 _PARTS = 16

@@ -8,10 +8,10 @@ the response model does, that model's structure misses something that the featur
 import numpy as np
 import torch
 
+from bcrlsp.learning.planner.histories import Histories
+from bcrlsp.learning.planner.response import Floats
 from bcrlsp.learning.statistics import state_scaling
 from bcrlsp.learning.task import Task
-from bcrlsp.planning.histories import Histories
-from bcrlsp.planning.response import Floats
 
 _WIDTH, _BATCH, _EPOCHS, _RATE, _DECAY = 64, 1024, 4, 3e-3, 1e-4
 _ROWS = 300_000

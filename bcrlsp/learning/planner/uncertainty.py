@@ -8,9 +8,9 @@ import numba
 import numpy as np
 
 from bcrlsp.compiled import compiled
-from bcrlsp.planning.fit import chance_slopes
-from bcrlsp.planning.histories import Histories
-from bcrlsp.planning.response import PARAMETERS, Floats, Response
+from bcrlsp.learning.planner.fit import chance_slopes
+from bcrlsp.learning.planner.histories import Histories
+from bcrlsp.learning.planner.response import PARAMETERS, Floats, Response
 
 _PARTS = 16
 # Where users begin has weights that are known up to a constant only; this makes them determinate.

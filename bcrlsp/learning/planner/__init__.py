@@ -1,5 +1,5 @@
 """Planning through a learned model of how users respond: see `planner.plan`."""
 
-from bcrlsp.planning.settings import Settings
+from bcrlsp.learning.planner.settings import Settings
 
 __all__ = ["Settings"]

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning_logs import AMOUNTS, response_of
 
-from bcrlsp.planning.fit import chance_slopes
-from bcrlsp.planning.links import LINKS
-from bcrlsp.planning.response import PARAMETERS, Structure
+from bcrlsp.learning.planner.fit import chance_slopes
+from bcrlsp.learning.planner.links import LINKS
+from bcrlsp.learning.planner.response import PARAMETERS, Structure
 
 
 def _structure(link: str, classes: int = 2) -> Structure:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bcrlsp.planning.counters import COUNTERS
+from bcrlsp.learning.planner.counters import COUNTERS
 
 
 @pytest.mark.parametrize("family", COUNTERS.names())

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bcrlsp.planning.histories import Histories
-from bcrlsp.planning.likelihood import posterior
-from bcrlsp.planning.response import Floats, Response
+from bcrlsp.learning.planner.histories import Histories
+from bcrlsp.learning.planner.likelihood import posterior
+from bcrlsp.learning.planner.response import Floats, Response
 
 # Bonuses that the coarser estimate counts for: of a class its level's mean, of a level its share
 # of the face value.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bcrlsp.planning.counters import COUNTERS, Counter
+from bcrlsp.learning.planner.counters import COUNTERS, Counter
 
 # A window of m periods needs 2^m states.
 LONGEST = 6

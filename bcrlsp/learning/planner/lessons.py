@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.features import Carry, FeatureSet, Records, record_of
-from bcrlsp.planning.dynamics import Values
-from bcrlsp.planning.histories import Histories, Panel, panel
-from bcrlsp.planning.likelihood import Belief
-from bcrlsp.planning.masks import Masks
-from bcrlsp.planning.response import Floats, Response
+from bcrlsp.learning.planner.dynamics import Values
+from bcrlsp.learning.planner.histories import Histories, Panel, panel
+from bcrlsp.learning.planner.likelihood import Belief
+from bcrlsp.learning.planner.masks import Masks
+from bcrlsp.learning.planner.response import Floats, Response
 
 # Longest part of a logged history that is followed; beliefs of longer ones hardly change.
 _LONGEST = 90

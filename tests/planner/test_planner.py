@@ -13,6 +13,8 @@ from bcrlsp.errors import DataError
 from bcrlsp.experiments.log import log_transitions
 from bcrlsp.features import default_feature_set, record_of
 from bcrlsp.learning import Settings
+from bcrlsp.learning.planner.feature_sets import feature_set_of, told
+from bcrlsp.learning.planner.histories import histories_of, panel
 from bcrlsp.learning.task import TrainedPolicy
 from bcrlsp.learning.training import train
 from bcrlsp.learning.transitions import Transitions
@@ -20,8 +22,6 @@ from bcrlsp.market.belief import Belief
 from bcrlsp.market.chain import build_chain
 from bcrlsp.market.oracle import q_values
 from bcrlsp.periods import Calendar
-from bcrlsp.planning.feature_sets import feature_set_of, told
-from bcrlsp.planning.histories import histories_of, panel
 from tests.small_market import AMOUNTS, CALENDAR, FEATURES, MARKET, simulation
 
 SIMULATION = simulation(8_000)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from planning_logs import AMOUNTS, response_of, simulate
 
-from bcrlsp.planning.response import Structure
-from bcrlsp.planning.selection import search
+from bcrlsp.learning.planner.response import Structure
+from bcrlsp.learning.planner.selection import search
 
 STRONG = {"base": -2.5, "slope": 4.0, "lift": 1.5, "reach": -1.0, "wear": 1.2}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.planning.response import Floats, Ints
+from bcrlsp.learning.planner.response import Floats, Ints
 
 Bools = NDArray[np.bool_]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bcrlsp.planning.dynamics import Values, values
-from bcrlsp.planning.masks import Masks
-from bcrlsp.planning.response import Floats, Response
+from bcrlsp.learning.planner.dynamics import Values, values
+from bcrlsp.learning.planner.masks import Masks
+from bcrlsp.learning.planner.response import Floats, Response
 
 
 def cautious_values(

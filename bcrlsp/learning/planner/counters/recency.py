@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bcrlsp.planning.counters import COUNTERS, Counter
+from bcrlsp.learning.planner.counters import COUNTERS, Counter
 
 
 @COUNTERS.register("recency")
