@@ -1,18 +1,26 @@
 """The budgets of a period: those of the settings, and one over all users from the command line."""
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 
 from bcrlsp.allocation import Budget
 from bcrlsp.commands.base import Context
 from bcrlsp.errors import UserError
+from bcrlsp.tables import Lake
+from bcrlsp.trajectories import known_segments
 
 TOTAL = "total"
 """Name of the budget that --budget gives."""
 
 
 def asked_budgets(context: Context, total: float | None) -> tuple[Budget, ...]:
-    """What was asked for; there may be none. UserError for a total that is no finite number."""
+    """What was asked for; there may be none.
+
+    UserError for a total that is no finite number, and for a segment that no user ever had: a
+    segment that has nobody in a period is none of that, its budget spends nothing then.
+    """
     budgets = [each.budget() for each in context.config.allocation.budgets]
+    _check_segments(context.lake, budgets)
     if total is not None:
         if total == math.inf:
             raise UserError(
@@ -29,3 +37,21 @@ def needed_budgets(context: Context, total: float | None) -> tuple[Budget, ...]:
     if not budgets:
         raise UserError("no budget: give --budget, or the setting allocation.budgets")
     return budgets
+
+
+def _check_segments(lake: Lake, budgets: Sequence[Budget]) -> None:
+    named = [(each.name, segment) for each in budgets for segment in _segments(each)]
+    if not named:
+        return
+    known = known_segments(lake)
+    for name, segment in named:
+        if segment not in known:
+            raise UserError(
+                f"budget {name!r} names group {segment!r}, which no user has in segment; allowed: "
+                f"{', '.join(sorted(known)) or 'none, there are no users'}"
+            )
+
+
+def _segments(budget: Budget) -> Iterator[object]:
+    groups = budget.groups
+    yield from (groups.get("segment", ()) if isinstance(groups, Mapping) else groups or ())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.policies import Policy
+from bcrlsp.policies.chances import intersected
 
 Floats = NDArray[np.float64]
 
@@ -92,9 +93,7 @@ def _net(policy: Policy, held: Transitions, rows: NDArray[np.integer], price: fl
     values, costs = policy.evaluate(states, price)
     may = policy.supported(states)
     if held.allowed is not None:
-        allowed = held.allowed[rows]
-        both = may & allowed
-        may = np.where(both.any(axis=1, keepdims=True), both, allowed)
+        may = intersected(may, held.allowed[rows])
     return np.where(may, values - price * costs, -np.inf)
 
 

@@ -16,6 +16,7 @@ from pyspark.sql.types import ArrayType, BooleanType, DoubleType, StructField, S
 
 from bcrlsp.arrays import as_states
 from bcrlsp.errors import DataError
+from bcrlsp.policies.chances import intersected
 from bcrlsp.policies.policy import Policy
 from bcrlsp.policies.store import absolute_uri, load_policy
 
@@ -80,9 +81,7 @@ def score_batch(
     names = list(batch.schema.names)
     if "allowed" in names:
         given = _allowed(batch.column("allowed"), policy.levels)
-        both = may & given
-        # Support advises, a mask binds: where nothing is both, the mask stands alone.
-        may = np.where(both.any(axis=1, keepdims=True), both, given)
+        may = intersected(may, given)
         names.remove("allowed")
     arrays = [batch.column(name) for name in names]
     arrays += [_lists(values), _lists(costs), _lists(may)]

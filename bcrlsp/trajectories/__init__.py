@@ -2,6 +2,7 @@
 
 from bcrlsp.trajectories.build import BuildReport, build
 from bcrlsp.trajectories.grid import forget_grid, require_grid
+from bcrlsp.trajectories.segments import known_segments
 from bcrlsp.trajectories.settings import RewardSettings, Settings
 from bcrlsp.trajectories.sources import event_versions
 from bcrlsp.trajectories.states import States, find_states, states_at, users_at
@@ -15,6 +16,7 @@ __all__ = [
     "event_versions",
     "find_states",
     "forget_grid",
+    "known_segments",
     "require_grid",
     "states_at",
     "users_at",

@@ -32,6 +32,15 @@ def pinned(lake: Lake) -> dict[str, int]:
     return {HISTORY: lake.version(HISTORY)} if lake.exists(HISTORY) else {}
 
 
+def known_segments(lake: Lake) -> set[str]:
+    """Every segment that some user has or had, and `UNKNOWN`."""
+    tables = [name for name in ("users", HISTORY) if lake.exists(name)]
+    rows = [
+        row for name in tables for row in lake.read(name).select("segment").distinct().collect()
+    ]
+    return {row["segment"] for row in rows if row["segment"] is not None} | {UNKNOWN}
+
+
 def spans(lake: Lake, calendar: Calendar, version: int, known_at: datetime | None) -> DataFrame:
     """Segments and the first period that sees each: user_id, from_period bigint, segment.
 
