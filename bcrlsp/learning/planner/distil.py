@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bcrlsp.learning.network import TorchNetwork
-from bcrlsp.learning.planner.lessons import Lessons
+from bcrlsp.learning.planner.distillation_set import DistillationSet
 from bcrlsp.learning.statistics import StateScaling
 from bcrlsp.policies import NetworkSpec
 from bcrlsp.policies.policy import COST, VALUE
@@ -28,7 +28,7 @@ _CLIP = 1.0
 
 def distil(
     spec: NetworkSpec,
-    taught: Lessons,
+    examples: DistillationSet,
     looked_at: NDArray[np.bool_],
     *,
     scaling: StateScaling,
@@ -40,20 +40,20 @@ def distil(
 ) -> tuple[dict[str, NDArray[np.float32]], list[dict[str, float]]]:
     """The network's weights, by the names of `spec.shapes()`, and the learning curve.
 
-    taught: the lessons. scaling: of their states; its bounds are those of the spec.
+    examples: the distillation set. scaling: of their states; its bounds are those of the spec.
     looked_at: bool (d,), columns that the network may see.
     The curve's points, one an epoch: `fit_…`, the share of variance that the network explains on
-    lessons that were held out: of differences between levels, of means, and of costs.
+    states that were held out: of differences between levels, of means, and of costs.
     """
     rng = np.random.default_rng(seed)
-    order = torch.from_numpy(rng.permutation(len(taught.states)))
+    order = torch.from_numpy(rng.permutation(len(examples.states)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = TorchNetwork(spec, scaling.mean, scaling.std)
     blind = torch.from_numpy(~looked_at)
-    units = _Units.of(taught, cost_unit)
-    states = torch.from_numpy(taught.states)[order]
-    values, costs = (part[order] for part in units.apply(taught))
+    units = _Units.of(examples, cost_unit)
+    states = torch.from_numpy(examples.states)[order]
+    values, costs = (part[order] for part in units.apply(examples))
     held = max(1, int(_HELD_OUT * len(states)))
     learner = _Learner(network, blind)
     batches = max(1, (len(states) - held) // _BATCH)
@@ -84,19 +84,19 @@ class _Units:
     cost_unit: float
 
     @classmethod
-    def of(cls, taught: Lessons, cost_unit: float) -> "_Units":
-        mean, apart = _parts(taught.values)
-        centre, paid = apart.mean(axis=0), taught.costs.mean(axis=0)
-        spreads = (float(mean.std()), _spread(apart - centre), _spread(taught.costs - paid))
+    def of(cls, examples: DistillationSet, cost_unit: float) -> "_Units":
+        mean, apart = _parts(examples.values)
+        centre, paid = apart.mean(axis=0), examples.costs.mean(axis=0)
+        spreads = (float(mean.std()), _spread(apart - centre), _spread(examples.costs - paid))
         scales = tuple(max(spread, 1e-9) for spread in spreads)
         return cls(float(mean.mean()), centre, paid, scales, cost_unit)  # type: ignore[arg-type]
 
-    def apply(self, taught: Lessons) -> tuple[Tensor, Tensor]:
+    def apply(self, examples: DistillationSet) -> tuple[Tensor, Tensor]:
         """Values and costs, (m, a) each, in these units."""
-        mean, apart = _parts(taught.values)
+        mean, apart = _parts(examples.values)
         of_mean, of_apart, of_cost = self.scales
         values = (mean - self.mean) / of_mean + (apart - self.apart) / of_apart
-        costs = (taught.costs - self.cost) / of_cost
+        costs = (examples.costs - self.cost) / of_cost
         return torch.from_numpy(values.astype(np.float32)), torch.from_numpy(
             costs.astype(np.float32)
         )

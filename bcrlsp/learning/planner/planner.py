@@ -6,7 +6,7 @@
    fits the budget (`dynamics`), lowered where the log leaves it uncertain (`pessimism`). A user's
    values are the mean over the belief about its class and state: QMDP (Littman, Cassandra and
    Kaelbling, ICML 1995).
-3. A network over the features learns these means (`lessons`, `distil`), so that the policy is
+3. A network over the features learns these means (`distillation_set`, `distil`), so that the policy is
    saved, scored and evaluated like any other.
 """
 
@@ -21,11 +21,11 @@ from bcrlsp.errors import DataError
 from bcrlsp.learning.identity import policy_id
 from bcrlsp.learning.planner.baseline import feature_scores
 from bcrlsp.learning.planner.distil import distil
+from bcrlsp.learning.planner.distillation_set import distillation_set
 from bcrlsp.learning.planner.dynamics import Values, price_of
 from bcrlsp.learning.planner.feature_sets import feature_set_of, told
 from bcrlsp.learning.planner.fit import Fit, climb
 from bcrlsp.learning.planner.histories import Histories, histories_of
-from bcrlsp.learning.planner.lessons import lessons
 from bcrlsp.learning.planner.likelihood import user_log_likelihoods
 from bcrlsp.learning.planner.masks import Masks
 from bcrlsp.learning.planner.pessimism import cautious_values
@@ -100,7 +100,7 @@ def planned(task: Task, options: Settings) -> tuple[TrainedPolicy, Plan]:
 
     made = make_plan(task, options, histories, order, say)
     shown = histories.of_users(order[-options.teach_users :])
-    taught = lessons(
+    examples = distillation_set(
         made.response,
         made.values,
         made.price,
@@ -112,7 +112,7 @@ def planned(task: Task, options: Settings) -> tuple[TrainedPolicy, Plan]:
         masks=made.masks,
         seed=task.seed,
     )
-    scaling = state_scaling(taught.states)
+    scaling = state_scaling(examples.states)
     spec = NetworkSpec(
         inputs=feature_set.width,
         clip=scaling.clip,
@@ -125,7 +125,7 @@ def planned(task: Task, options: Settings) -> tuple[TrainedPolicy, Plan]:
     cost_unit = max(task.amounts)
     weights, learned = distil(
         spec,
-        taught,
+        examples,
         told(feature_set),
         scaling=scaling,
         cost_unit=cost_unit,

@@ -26,7 +26,7 @@ from bcrlsp.learning.recurrent.plan import PlanSettings, Start
 from bcrlsp.learning.recurrent.rows import Rows, rows_of
 from bcrlsp.learning.recurrent.sequences import Rules, Sequences, rules_of, sequences_of
 from bcrlsp.learning.recurrent.settings import Settings
-from bcrlsp.learning.recurrent.teach import Crowd, TeachSettings, lessons, told
+from bcrlsp.learning.recurrent.teach import Crowd, TeachSettings, distillation_set, told
 from bcrlsp.learning.statistics import state_scaling
 from bcrlsp.learning.task import Task, TrainedPolicy
 from bcrlsp.learning.transitions import Transitions
@@ -171,7 +171,7 @@ def teach(task: Task, options: Settings, learned: Learned) -> TrainedPolicy:
             say(point)
     order = np.random.default_rng([task.seed, 8]).permutation(len(learned.held))
     few = np.sort(order[: options.teach_users])
-    taught, price = lessons(
+    examples, price = distillation_set(
         [made.valued for made in learned.made],
         learned.crowd(few),
         learned.held.of(few),
@@ -181,7 +181,7 @@ def teach(task: Task, options: Settings, learned: Learned) -> TrainedPolicy:
         TeachSettings(options.horizon, options.exploration),
         task.seed,
     )
-    scaling = state_scaling(taught.states)
+    scaling = state_scaling(examples.states)
     spec = NetworkSpec(
         inputs=learned.feature_set.width,
         clip=scaling.clip,
@@ -194,7 +194,7 @@ def teach(task: Task, options: Settings, learned: Learned) -> TrainedPolicy:
     cost_unit = max(1e-6, max(task.amounts) * learned.rules.unit)
     weights, points = distil(
         spec,
-        taught,
+        examples,
         told(learned.feature_set),
         scaling=scaling,
         cost_unit=cost_unit,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.features import Carry, FeatureSet, Records, record_of
-from bcrlsp.learning.planner.lessons import Lessons
+from bcrlsp.learning.planner.distillation_set import DistillationSet
 from bcrlsp.learning.planner.masks import Masks
 from bcrlsp.learning.recurrent.ensemble import Combine
 from bcrlsp.learning.recurrent.member import moved
@@ -86,7 +86,7 @@ class Crowd:
         self.carry = self._features.update(self.carry, record_of(levels, back))
 
 
-def lessons(
+def distillation_set(
     members: Sequence[Valued],
     crowd: Crowd,
     held: Sequences,
@@ -95,7 +95,7 @@ def lessons(
     masks: Masks,
     settings: TeachSettings,
     seed: int,
-) -> tuple[Lessons, float]:
+) -> tuple[DistillationSet, float]:
     """What is taught, values net of a price, and that price.
 
     crowd: of the histories `held`. states: (rows, d), the log's.
@@ -118,7 +118,7 @@ def lessons(
         levels = np.where(may, scores, -np.inf).argmax(axis=1)
         crowd.move(levels, rng.random(users) < chances[np.arange(users), levels])
     parts = [np.concatenate([each[k] for each in seen]).astype(np.float32) for k in range(3)]
-    return Lessons(*parts), price
+    return DistillationSet(*parts), price
 
 
 def _look(

@@ -28,7 +28,7 @@ _LOW_PRICE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class DistillationSet:
     """m states. states: float32 (m, d). values, costs: float32 (m, a), see `dynamics.Values`."""
 
     states: NDArray[np.float32]
@@ -36,7 +36,7 @@ class Lessons:
     costs: NDArray[np.float32]
 
 
-def lessons(
+def distillation_set(
     response: Response,
     plan: Values,
     price: float,
@@ -48,7 +48,7 @@ def lessons(
     exploration: float,
     masks: Masks,
     seed: int,
-) -> Lessons:
+) -> DistillationSet:
     """States of the log and of histories continued for `horizon` periods.
 
     plan: values at `price`. histories: the users to follow. states: float32 (rows, d), the log's.
@@ -71,7 +71,9 @@ def lessons(
     )
     known = np.concatenate([values for _, values in seen]).astype(np.float32)
     levels = response.structure.levels
-    return Lessons(np.concatenate([each for each, _ in seen]), known[:, :levels], known[:, levels:])
+    return DistillationSet(
+        np.concatenate([each for each, _ in seen]), known[:, :levels], known[:, levels:]
+    )
 
 
 def _played(
