@@ -112,7 +112,13 @@ def test_a_day_is_decided_once_within_budgets_that_change(bench: Bench, shop: La
     status = shop.read("control_status").orderBy("status_ts").collect()
     assert status[-1]["limits"]["total"] == pytest.approx(cut)
 
-    # Three hours later what is left has expired, and its money is there again.
+    # Three hours later what is left has expired, and its money is there again: a redemption shows
+    # that the feed has come so far.
+    add(shop, "redemptions", [back[0] | {
+        "bonus_id": sent[1]["request_id"], "user_id": sent[1]["user_id"],
+        "amount": sent[1]["amount"] / 2, "redeemed_ts": START + timedelta(hours=12, minutes=29),
+        "ingest_ts": START + timedelta(hours=12, minutes=29),
+    }])  # fmt: skip
     asked(shop, 2000, 50, timedelta(hours=12, minutes=30))
     told = bench.run("control", "--period", END, "--drain", *QUICK)
     released = shop.read("control_ledger").where("kind = 'release'").count()
@@ -127,6 +133,6 @@ def test_a_day_is_decided_once_within_budgets_that_change(bench: Bench, shop: La
         (("--period", END, "--policy", "none"), "no policy 'none'"),
     ],
 )
-def test_mistakes_are_one_line(bench: Bench, shop: Lake, capfd, arguments, said) -> None:
-    code, _ = bench.end("control", *arguments, "--drain", *QUICK)
+def test_mistakes_are_one_line(told, shop: Lake, capfd, arguments, said) -> None:
+    code, _ = Bench(told["bench"].folder, lambda: "").end("control", *arguments, "--drain", *QUICK)
     assert code == 2
