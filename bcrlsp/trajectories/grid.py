@@ -22,22 +22,23 @@ def require_grid(lake: Lake, calendar: Calendar) -> None:
     held = _held(lake)
     if held is None:
         _require_older(lake, calendar)
-        return
-    mine = calendar.identity
-    if held != mine:
-        raise _other(lake, calendar, _told(held))
+    else:
+        _require_same(lake, calendar, held)
 
 
 def remember_grid(lake: Lake, calendar: Calendar) -> None:
     """Writes the grid down, if the lake has none; UserError when it has another."""
-    if _held(lake) is None:
+    held = _held(lake)
+    if held is None:
         _require_older(lake, calendar)
         row = [(_NAME, *(calendar.identity[key] for key in ("origin", "length", "zone")))]
         frame = lake.spark.createDataFrame(row, TABLES["grid"].schema)
         # Of two runs at once the first one's grid stays.
         with suppress(ConflictError):
             lake.merge("grid", frame, update=False)
-    require_grid(lake, calendar)
+        held = _held(lake)
+    if held is not None:
+        _require_same(lake, calendar, held)
 
 
 def forget_grid(lake: Lake) -> None:
@@ -45,6 +46,11 @@ def forget_grid(lake: Lake) -> None:
     for name in (*_BUILT, "grid"):
         if lake.exists(name):
             lake.overwrite(name, lake.read(name).where(F.lit(False)))
+
+
+def _require_same(lake: Lake, calendar: Calendar, held: dict[str, str]) -> None:
+    if held != calendar.identity:
+        raise _other(lake, calendar, _told(held))
 
 
 def _held(lake: Lake) -> dict[str, str] | None:

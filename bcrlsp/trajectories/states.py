@@ -157,14 +157,19 @@ class Snapshots:
             return None
         return self._sources.lake.read("states").where(self._where(period))
 
-    def at(self, period: int, base: int | None = None) -> DataFrame:
-        """The states at the start of `period`, columns of `STATE_SCHEMA`.
+    def at(self, period: int) -> DataFrame:
+        """The states at the start of `period`, columns of `STATE_SCHEMA`."""
+        return self._from(period, period, self.read(period))
+
+    def _made(self, period: int, base: int) -> DataFrame:
+        """The same where there is no snapshot at `period`.
 
         base: an earlier period whose snapshot is tried as the beginning of the fold.
         """
-        start, snapshot = period, self.read(period)
-        if snapshot is None and base is not None and period - MEMORY < base < period:
-            start, snapshot = base, self.read(base)
+        near = period - MEMORY < base < period
+        return self._from(base, period, self.read(base) if near else None)
+
+    def _from(self, start: int, period: int, snapshot: DataFrame | None) -> DataFrame:
         if snapshot is None:
             start = period - MEMORY
         stream = self._sources.stream(start, period, period, period, snapshot)
@@ -172,16 +177,17 @@ class Snapshots:
         run = state_rows(start, period, self._features, self._sources.settings, digest)
         return stream.mapInArrow(run, STATE_SCHEMA)
 
-    def save(self, period: int, base: int | None = None) -> None:
+    def save(self, period: int, base: int) -> None:
         """Writes the snapshot at the start of `period`, unless it is right or too old to be kept.
 
-        Of the snapshots, the newest `settings.snapshots` are kept.
+        base: an earlier period whose snapshot is tried as the beginning of the fold. Of the
+        snapshots, the newest `settings.snapshots` are kept.
         """
         keep, held = self._sources.settings.snapshots, self._held()
         if sum(other > period for other in held) >= keep or self.read(period) is not None:
             return
         lake = self._sources.lake
-        lake.replace("states", self.at(period, base), self._where(period))
+        lake.replace("states", self._made(period, base), self._where(period))
         for old in sorted({*held, period})[:-keep]:
             nothing = lake.read("states").where(F.lit(False))
             lake.replace("states", nothing, self._where(old))

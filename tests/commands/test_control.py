@@ -129,10 +129,13 @@ def test_a_day_is_decided_once_within_budgets_that_change(bench: Bench, shop: La
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--period", "2025-01-23"), "is"),
+        (("--period", "2025-01-23"), "2025-01-23"),
         (("--period", END, "--policy", "none"), "no policy 'none'"),
     ],
 )
 def test_mistakes_are_one_line(told, shop: Lake, capfd, arguments, said) -> None:
     code, _ = Bench(told["bench"].folder, lambda: "").end("control", *arguments, "--drain", *QUICK)
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("bcrlsp: ")]
     assert code == 2
+    assert len(lines) == 1
+    assert said in lines[0]
