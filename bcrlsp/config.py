@@ -11,13 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bcrlsp import periods, session
-from bcrlsp.command_settings import (
-    AllocationSettings,
-    DemoSettings,
-    EvaluationSettings,
-    MlflowSettings,
-)
+from bcrlsp.command_settings import DemoSettings, EvaluationSettings, MlflowSettings
 from bcrlsp.control.stream.settings import ControlSettings
+from bcrlsp.decisions.settings import AllocationSettings
 from bcrlsp.errors import ConfigError
 from bcrlsp.events import Settings as EventSettings
 from bcrlsp.experiments.settings import Settings as ExperimentSettings

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from click import FloatRange
 
-from bcrlsp.commands.allocate import Plan, carry_out, check, is_done, plan
+from bcrlsp.commands.allocate import described
 from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.commands.trajectories import FORCE, KNOWN_AT, WINDOW, parse_instant, trajectories
+from bcrlsp.decisions.budgets import needed_budgets
+from bcrlsp.decisions.period import PeriodPlan, check_plans, decide_period, is_done, plan_period
 from bcrlsp.errors import UserError
 
 STEPS = ("trajectories", "allocate")
@@ -36,14 +38,16 @@ def backfill(
     window = context.calendar.parse_range(first, last)
     if "allocate" in chosen:
         # Before trajectories are built: a mistake changes no table.
-        check(context, window, budget, policy)
+        asked = needed_budgets(context.config.allocation, budget)
+        check_plans(context.deployment, window, asked, policy)
     outcomes = []
     if "trajectories" in chosen:
         outcomes.append(trajectories(context, first, last, force=force, known_at=known_at))
     if "allocate" in chosen:
         # Every period's plan is made before any is carried out: all are allocated, or none.
         known = parse_instant(known_at, context.calendar)
-        plans = [plan(context, period, budget, policy, known) for period in window]
+        asked = needed_budgets(context.config.allocation, budget)
+        plans = [plan_period(context.deployment, each, asked, policy, known) for each in window]
         outcomes.append(_allocate(context, plans, force))
     lines = [line for outcome in outcomes for line in outcome.lines]
     data = {name: outcome.data for name, outcome in zip(chosen, outcomes, strict=True)}
@@ -58,16 +62,17 @@ def _steps(text: str) -> list[str]:
     return [step for step in STEPS if step in asked]
 
 
-def _allocate(context: Context, plans: Sequence[Plan], force: bool) -> Outcome:
+def _allocate(context: Context, plans: Sequence[PeriodPlan], force: bool) -> Outcome:
     lines: list[str] = []
     done, skipped = [], []
     for each in plans:
         name = context.calendar.start(each.period).isoformat()
-        if not force and is_done(context, each):
+        if not force and is_done(context.deployment, each):
             skipped.append(name)
             continue
         done.append(name)
-        lines.extend(f"{name[:16]} {line}" for line in carry_out(context, each).lines[:-1])
+        outcome = described(context, each, decide_period(context.deployment, each))
+        lines.extend(f"{name[:16]} {line}" for line in outcome.lines[:-1])
     lines.append(
         f"{len(done)} periods allocated, {len(skipped)} were right already: "
         f"{context.lake.identifier('allocations')}"

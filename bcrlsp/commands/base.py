@@ -18,6 +18,7 @@ from rich.console import Console
 
 from bcrlsp import session
 from bcrlsp.config import Config, load_config
+from bcrlsp.decisions.deployment import Deployment
 from bcrlsp.features import FeatureSet, default_feature_set
 from bcrlsp.periods import Calendar
 from bcrlsp.places import absolute
@@ -68,6 +69,20 @@ class Context:
     def feature_set(self) -> FeatureSet:
         """What a policy sees of a user."""
         return default_feature_set(self.config.amounts, self.calendar)
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """What decisions are made with."""
+        return Deployment(
+            lake=self.lake,
+            calendar=self.calendar,
+            feature_set=self.feature_set,
+            amounts=self.config.amounts,
+            allocation=self.config.allocation,
+            trajectories=self.config.trajectories,
+            log=self.say,
+            stage=self.stage,
+        )
 
     def artifact(self, *parts: str) -> str:
         """Path or URI of something that is kept beside the tables, such as a policy."""

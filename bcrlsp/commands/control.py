@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from bcrlsp.commands.base import Context, Outcome, command, option
-from bcrlsp.commands.policies import Trained, find_policy
 from bcrlsp.control.limits import Limit
 from bcrlsp.control.monitor import Board
 from bcrlsp.control.page import Page
@@ -16,6 +15,7 @@ from bcrlsp.control.stream.loop import Loop
 from bcrlsp.control.stream.run import Stream
 from bcrlsp.control.stream.tables import Tables
 from bcrlsp.control.stream.users import UserStates
+from bcrlsp.decisions.trained import Trained, find_policy
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.trajectories import states_at
 
@@ -38,7 +38,7 @@ def control(
     """
     settings, calendar = context.config.control, context.calendar
     first = calendar.index(datetime.now(UTC)) if period is None else calendar.parse(period)
-    trained = find_policy(context, policy, calendar.period(first))
+    trained = find_policy(context.deployment, policy, calendar.period(first))
     held = trained.policy
     if getattr(held, "input", "features") != "features":
         raise UserError(

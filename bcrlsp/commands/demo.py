@@ -9,11 +9,11 @@ from bcrlsp.commands.allocate import allocate_period
 from bcrlsp.commands.base import Context, Outcome, command
 from bcrlsp.commands.evaluate import evaluate
 from bcrlsp.commands.ingest import ingest_source
-from bcrlsp.commands.policies import find_policy
 from bcrlsp.commands.report import report
 from bcrlsp.commands.simulate import simulate
 from bcrlsp.commands.train import train_policy
 from bcrlsp.commands.trajectories import trajectories
+from bcrlsp.decisions.trained import find_policy
 from bcrlsp.errors import DataError
 from bcrlsp.experiments.learned import player
 from bcrlsp.experiments.rollout import play_scenario
@@ -83,7 +83,7 @@ def _realised(context: Context, policy_id: str, warmup: int) -> dict[str, float]
             seed=config.seed,
         )
     )
-    policy = load_policy(find_policy(context, policy_id, None).uri)
+    policy = load_policy(find_policy(context.deployment, policy_id, None).uri)
     with context.stage("Playing the policy on the market, whose law is known"):
         score = Scorer(scenario).score(play_scenario(scenario, player(policy)))
     return {name: getattr(score, name) for name in ("retention", "spend", *_REFERENCES)}

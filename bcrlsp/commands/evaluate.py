@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 
 from bcrlsp.allocation import Budget
 from bcrlsp.commands.base import Context, Outcome, command, option
-from bcrlsp.commands.budgets import TOTAL, asked_budgets
-from bcrlsp.commands.holding_back import hold_back
-from bcrlsp.commands.policies import Trained, find_policy
-from bcrlsp.commands.target import Window, of_share
+from bcrlsp.decisions.budgets import TOTAL, asked_budgets, check_segments
+from bcrlsp.decisions.logged_window import LoggedWindow, of_share
+from bcrlsp.decisions.safety_margin import hold_back
+from bcrlsp.decisions.trained import Trained, find_policy
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.evaluation import Comparison, Estimate, compare, estimate
 from bcrlsp.tables import Guard, as_rows, patiently
@@ -52,14 +52,15 @@ def evaluate(
     """
     with readable(context.lake):
         require_grid(context.lake, context.calendar)
-        trained = find_policy(context, policy)
+        trained = find_policy(context.deployment, policy)
         guards = _guards(context, trained)
         window = _window(context, trained.as_of.isoformat(), first, last)
         with context.stage(f"Reading {len(window)} periods of trajectories"):
             table, share = _read(context, window)
     settings = context.config.evaluation
-    logged = Window(table, trained.policy, context.config.allocation.cost)
-    budgets = _budgets(context, trained, window, logged, share, budget)
+    asked = asked_budgets(context.config.allocation, budget)
+    logged = LoggedWindow(table, trained.policy, context.config.allocation.cost)
+    budgets = _budgets(context, trained, window, logged, share, asked)
     with context.stage("Choosing levels under the budget"):
         levels = logged.levels([of_share(each, share) for each in budgets])
         target = np.eye(len(logged.policy.amounts))[levels]
@@ -97,7 +98,7 @@ def evaluate(
         _write(context, name, held, trained, guards[name])
     figures = {
         "budgets": same["budgets"],
-        "asked": {each.name: each.limit for each in asked_budgets(context, budget)},
+        "asked": {each.name: each.limit for each in asked},
         "share_of_users": share,
         "discounted_periods": _discounted_periods(table, settings.gamma),
     }
@@ -173,19 +174,19 @@ def _budgets(
     context: Context,
     trained: Trained,
     window: range,
-    logged: Window,
+    logged: LoggedWindow,
     share: float,
-    total: float | None,
+    asked: Sequence[Budget],
 ) -> tuple[Budget, ...]:
     """Budgets of a period, of all users: as `allocate` keeps them, or one like the log's spend.
 
     The margin of expected costs is the one that was known when the window began.
     """
-    asked: Sequence[Budget] = asked_budgets(context, total)
     if not asked:
         with context.stage("Finding the budget that should cost what the log did"):
             return (Budget(TOTAL, logged.budget_like_the_log() / share),)
-    return hold_back(context, asked, trained, window.start)
+    check_segments(context.lake, asked)
+    return hold_back(context.deployment, asked, trained, window.start)
 
 
 def _row(each: Estimate) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcrlsp.allocation import Budget, solve
+from bcrlsp.allocation import Budget
+from bcrlsp.decisions.in_memory import Scores, solved
 from bcrlsp.experiments.scenario import DECISIONS, Scenario, seen, stream
 from bcrlsp.market.chain import Floats, Ints
 from bcrlsp.market.play import Bools, History, play
@@ -108,10 +109,9 @@ class Allocator:
         self, value: Floats, cost: Floats, limit: float, allowed: Bools | None = None
     ) -> Decision:
         """The levels that maximise Σ value within the limit. Arrays (n, a); allowed None: all."""
-        found = solve(
-            value, cost, [Budget("period", limit)], allowed=allowed, warm_start=self._prices
-        )
-        self._prices = dict(found.prices)
+        scores = Scores(value, cost, allowed)
+        found = solved(scores, [Budget("period", limit)], self._prices)
+        self._prices = dict(found.certificate.prices)
         levels = np.asarray(found.levels, dtype=np.int64)
         return Decision(levels, float(cost[np.arange(len(levels)), levels].sum()))
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bcrlsp.allocation import Budget, solve
+from bcrlsp.allocation import Budget
+from bcrlsp.decisions.in_memory import Scores, solved
 from bcrlsp.evaluation import priced, smoothed
 from bcrlsp.experiments.scenario import Scenario, ScenarioConfig
 from bcrlsp.market.behaviour import Behaviour
@@ -68,7 +69,8 @@ def of_policy(
         states = scenario.feature_set.features(scenario.carry, config.warmup)
         value, cost = policy.evaluate(states)
         limit = float(scenario.budgets[0]) * _PRICED_USERS
-        return policy, solve(value, cost, [Budget("period", limit)]).prices["period"]
+        found = solved(Scores(value, cost), [Budget("period", limit)])
+        return policy, found.certificate.prices["period"]
 
     def chance(history: History, states: np.ndarray) -> Floats:
         policy, price = rule()

@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import functions as F
 
-from bcrlsp.commands import allocate as command
+from bcrlsp.decisions import period as command
 from bcrlsp.tables import Lake
 from tests.commands.conftest import END, FIRST, Bench
 from tests.commands.test_pipeline import table, versions

@@ -173,7 +173,8 @@ def test_what_is_no_longer_there_is_cleared(
     built: Lake, feature_set: FeatureSet, calendar: Calendar, log: Log, rows_of: RowsOf
 ):
     # Everybody signed up later than was thought: earlier periods are rightly empty.
-    users = [(user, calendar.start(33), segment, known) for user, _, segment, known in log.users]
+    signup = calendar.start(33) - timedelta(minutes=5)
+    users = [(user, signup, segment, known) for user, _, segment, known in log.users]
     later = Log(log.activity, log.bonuses, log.redemptions, users)
     built.overwrite("users", built.spark.createDataFrame(users, TABLES["users"].schema))
     assert build(built, HOW, feature_set, WINDOW).built == list(WINDOW)

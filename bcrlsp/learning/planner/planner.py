@@ -6,8 +6,8 @@
    fits the budget (`dynamics`), lowered where the log leaves it uncertain (`pessimism`). A user's
    values are the mean over the belief about its class and state: QMDP (Littman, Cassandra and
    Kaelbling, ICML 1995).
-3. A network over the features learns these means (`distillation_set`, `distil`), so that the policy is
-   saved, scored and evaluated like any other.
+3. A network over the features learns these means (`distillation_set`, `distil`), so that the
+   policy is saved, scored and evaluated like any other.
 """
 
 from collections.abc import Callable

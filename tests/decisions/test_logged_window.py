@@ -7,15 +7,15 @@ import pyarrow as pa
 import pytest
 
 from bcrlsp.allocation import Budget, solve
-from bcrlsp.commands.target import Window, of_share
+from bcrlsp.decisions.logged_window import LoggedWindow, of_share
 from bcrlsp.errors import UserError
 from bcrlsp.policies.scoring import valued
-from tests.commands.test_pricing import of_every_price
+from tests.decisions.test_price_search import of_every_price
 
 USERS, PERIODS = 200, 3
 
 
-def window(largest: float, counted: str = "face") -> Window:
+def window(largest: float, counted: str = "face") -> LoggedWindow:
     """Users with random states; the log spent 0.4 a row."""
     rng = np.random.default_rng(8)
     days = [datetime(2025, 1, 6, tzinfo=UTC) + timedelta(days=day) for day in range(PERIODS)]
@@ -29,10 +29,12 @@ def window(largest: float, counted: str = "face") -> Window:
             "cost": np.full(rows, 0.4),
         }
     )
-    return Window(table, of_every_price(largest), counted)
+    return LoggedWindow(table, of_every_price(largest), counted)
 
 
-def chosen_of(found: Window, period: int, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def chosen_of(
+    found: LoggedWindow, period: int, levels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     rows = np.arange(period, USERS * PERIODS, PERIODS)
     return rows, levels[rows]
 

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from bcrlsp.allocation import Budget, allocate
-from bcrlsp.commands.pricing import price_paid, settle
+from bcrlsp.decisions.price_search import price_paid, settle
 from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy, save_policy
 from bcrlsp.policies.scoring import score
 

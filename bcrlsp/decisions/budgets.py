@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from bcrlsp.allocation import Budget
-from bcrlsp.commands.base import Context
+from bcrlsp.allocation.budget import Budget
+from bcrlsp.decisions.settings import AllocationSettings
 from bcrlsp.errors import UserError
 from bcrlsp.tables import Lake
 from bcrlsp.trajectories import known_segments
@@ -13,14 +13,12 @@ TOTAL = "total"
 """Name of the budget that --budget gives."""
 
 
-def asked_budgets(context: Context, total: float | None) -> tuple[Budget, ...]:
-    """What was asked for; there may be none.
+def asked_budgets(settings: AllocationSettings, total: float | None) -> tuple[Budget, ...]:
+    """What was asked for; there may be none. UserError for a total that is no finite number.
 
-    UserError for a total that is no finite number, and for a segment that no user ever had: a
-    segment that has nobody in a period is none of that, its budget spends nothing then.
+    total: limit of one budget over all users, beside those of the settings; None: there is none.
     """
-    budgets = [each.budget() for each in context.config.allocation.budgets]
-    _check_segments(context.lake, budgets)
+    budgets = [each.budget() for each in settings.budgets]
     if total is not None:
         if total == math.inf:
             raise UserError(
@@ -31,15 +29,19 @@ def asked_budgets(context: Context, total: float | None) -> tuple[Budget, ...]:
     return tuple(budgets)
 
 
-def needed_budgets(context: Context, total: float | None) -> tuple[Budget, ...]:
+def needed_budgets(settings: AllocationSettings, total: float | None) -> tuple[Budget, ...]:
     """The same; UserError where there is none."""
-    budgets = asked_budgets(context, total)
+    budgets = asked_budgets(settings, total)
     if not budgets:
         raise UserError("no budget: give --budget, or the setting allocation.budgets")
     return budgets
 
 
-def _check_segments(lake: Lake, budgets: Sequence[Budget]) -> None:
+def check_segments(lake: Lake, budgets: Sequence[Budget]) -> None:
+    """UserError for a budget of a segment that no user ever had.
+
+    A segment that has nobody in a period is none of that: its budget spends nothing then.
+    """
     named = [(each.name, segment) for each in budgets for segment in _segments(each)]
     if not named:
         return

@@ -9,22 +9,22 @@ from pyspark.sql import functions as F
 
 from bcrlsp.allocation import Budget
 from bcrlsp.allocation.margin import LEAST_PERIODS, SpendRecord, planned_spend
-from bcrlsp.commands.base import Context
-from bcrlsp.commands.policies import Trained
+from bcrlsp.decisions.deployment import Deployment
+from bcrlsp.decisions.trained import Trained
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.policies.scoring import score
 from bcrlsp.trajectories.windows import condition
 
 
 def hold_back(
-    context: Context, budgets: Sequence[Budget], trained: Trained, period: int
+    deployment: Deployment, budgets: Sequence[Budget], trained: Trained, period: int
 ) -> tuple[Budget, ...]:
     """The budgets of money, less the margin where the settings ask for one."""
-    settings = context.config.allocation
+    settings = deployment.allocation
     if settings.cost != "expected" or settings.confidence is None:
         return tuple(budgets)
-    with context.stage("Comparing expected with realised costs of past periods"):
-        record = spend_record(context, trained, period)
+    with deployment.stage("Comparing expected with realised costs of past periods"):
+        record = spend_record(deployment, trained, period)
     if record.periods < LEAST_PERIODS:
         raise DataError(
             f"expected costs can be compared with what was spent in {record.periods} of the "
@@ -32,20 +32,20 @@ def hold_back(
             "their trajectories, allocate with allocation.cost=face, or without a margin "
             "(allocation.confidence=null)"
         )
-    context.say(
+    deployment.log(
         f"  spent {record.ratio:.3f} of what was expected in {record.periods} periods, "
         f"one more: ± {record.deviation:.3f} beyond chance"
     )
-    return tuple(_less(context, budget, record, settings.confidence) for budget in budgets)
+    return tuple(_less(deployment, budget, record, settings.confidence) for budget in budgets)
 
 
-def spend_record(context: Context, trained: Trained, period: int) -> SpendRecord:
+def spend_record(deployment: Deployment, trained: Trained, period: int) -> SpendRecord:
     """What the policy expects of the decisions logged before `period`, and what they cost."""
-    calendar, reach = context.calendar, context.config.trajectories.reach
+    calendar, reach = deployment.calendar, deployment.trajectories.reach
     # Later periods had not shown their cost when `period` began.
     stop = period - reach
-    first = stop - context.config.allocation.margin_periods
-    rows = context.lake.read("trajectories").where(condition(calendar, first, stop))
+    first = stop - deployment.allocation.margin_periods
+    rows = deployment.lake.read("trajectories").where(condition(calendar, first, stop))
     logged = rows.select(
         "user_id", "period_start", "state", "feature_set", "level", F.col("cost").alias("spent")
     )
@@ -68,10 +68,10 @@ def spend_record(context: Context, trained: Trained, period: int) -> SpendRecord
     return SpendRecord.of(*columns)
 
 
-def _less(context: Context, budget: Budget, record: SpendRecord, confidence: float) -> Budget:
+def _less(deployment: Deployment, budget: Budget, record: SpendRecord, confidence: float) -> Budget:
     if budget.measure != "cost":
         return budget
-    limit = planned_spend(budget.limit, record, max(context.config.amounts), confidence)
+    limit = planned_spend(budget.limit, record, max(deployment.amounts), confidence)
     if limit < budget.limit:
         limit = _rounded_down(limit)
     if budget.minimum is not None and budget.minimum > limit:

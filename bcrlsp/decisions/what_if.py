@@ -4,30 +4,9 @@ import math
 from collections.abc import Sequence
 
 from bcrlsp.allocation import Allocation, Budget
-from bcrlsp.errors import UserError
 
 # Each limit is looked at a little below and above: what lies between is known from both sides.
 _AROUND = (0.95, 1.0, 1.05)
-
-
-def parse_limits(text: str | None, budget: Budget) -> list[float]:
-    """The limits of --what-if B1,B2,... Raises UserError, also for a budget without a limit."""
-    if text is None:
-        return []
-    if not 0.0 < budget.limit < math.inf:
-        raise UserError(
-            f"--what-if {text}: budget {budget.name!r} has limit {budget.limit:g}; allowed: other "
-            "limits of a budget with a limit above 0"
-        )
-    try:
-        limits = [float(part) for part in text.split(",")]
-    except ValueError:
-        limits = [math.nan]
-    if not all(0.0 <= limit < math.inf for limit in limits):
-        raise UserError(
-            f"--what-if {text}: allowed: numbers of at least 0 with commas between, such as 50,100"
-        )
-    return limits
 
 
 def what_if(
@@ -55,12 +34,3 @@ def what_if(
             }
         )
     return answers
-
-
-def line(name: str, answer: dict[str, float | None]) -> str:
-    """One answer for people."""
-    head = f"what if {name} were {answer['budget']:,.2f}: "
-    most = f"at most {answer['bound']:,.4f}"
-    if answer["value"] is None:
-        return head + f"value {most}; too little to be looked at, or to be kept"
-    return head + f"value about {answer['value']:,.4f} ({most}), spend {answer['spend']:,.2f}"

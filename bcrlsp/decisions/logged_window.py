@@ -1,53 +1,26 @@
 """What `allocate` would choose in every period of a logged window: the target of an evaluation."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bcrlsp.allocation import Budget, Certificate, solve
+from bcrlsp.allocation import Budget
 from bcrlsp.allocation.budget import InfeasibleBudgetError
-from bcrlsp.commands.pricing import settle
+from bcrlsp.decisions.decide import decide
+from bcrlsp.decisions.in_memory import Floats, Scores, solved
 from bcrlsp.errors import UserError
 from bcrlsp.policies import Policy
 from bcrlsp.policies.scoring import Cost, valued
 
 _STEPS = 14
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
-class Scores:
-    """Users in memory with their scores.
-
-    values, costs: (n, a), as the LP counts them. allowed: (n, a) bool.
-    users: ids, which settle ties; None: the rows' numbers do. segments: (n,), or None.
-    """
-
-    values: Floats
-    costs: Floats
-    allowed: NDArray[np.bool_]
-    users: Sequence[str] | None = None
-    segments: NDArray[np.object_] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class InMemory:
-    """An allocation in memory. levels: (n,)."""
-
-    levels: NDArray[np.int64]
-    certificate: Certificate
-
-    def release(self) -> None:
-        """Nothing is held elsewhere."""
-
-
-@dataclass(frozen=True, eq=False)
-class Window:
+class LoggedWindow:
     """Rows of a window of trajectories, and the policy that would have decided.
 
     table: columns user_id, period_start, segment, state, cost. counted: what a level costs in the
@@ -97,32 +70,15 @@ class Window:
                 values, costs = valued(self.policy, states[rows], self.counted, price)
                 return Scores(values, costs, allowed[rows], names, segments[rows])
 
-            money = [each.name for each in budgets if each.measure == "cost"]
             try:
-                found = settle(
-                    scores, lambda each: solved(each, budgets), self.policy.largest_price, money
+                found = decide(
+                    scores, lambda each: solved(each, budgets), budgets, self.policy.largest_price
                 )
             except InfeasibleBudgetError as error:
                 day = np.datetime_as_string(start, unit="m")
                 raise UserError(f"in the period {day}: {error}") from None
             chosen[rows] = found.allocation.levels
         return chosen
-
-
-def solved(scores: Scores, budgets: Sequence[Budget]) -> InMemory:
-    """The levels that the budget LP chooses."""
-    groups: Mapping[str, NDArray[np.object_]] | None = None
-    if scores.segments is not None:
-        groups = {"segment": scores.segments}
-    found = solve(
-        scores.values,
-        scores.costs,
-        budgets,
-        groups=groups,
-        allowed=scores.allowed,
-        user_ids=scores.users,
-    )
-    return InMemory(found.levels, found.certificate)
 
 
 def budget_that_costs(scores: Scores, expected: Floats, spend: float) -> float:

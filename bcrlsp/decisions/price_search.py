@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from bcrlsp.allocation import Certificate
+from bcrlsp.allocation.certificate import Certificate
 
 
 class Allocated(Protocol):
