@@ -5,9 +5,8 @@ the count). All that a user sees of K prices is one price a pattern, so that a p
 costs the same for one budget and for hundreds.
 """
 
-import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -18,13 +17,12 @@ from scipy import sparse
 
 from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.fixed import Units
-from bcrlsp.allocation.groups import is_missing
 from bcrlsp.allocation.limits import meant
 from bcrlsp.allocation.measures import MEASURES
+from bcrlsp.allocation.members import members_of
 from bcrlsp.errors import UserError
 
 FloatArray = NDArray[np.float64]
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -172,7 +170,7 @@ def compile_rows(
         index = patterns.setdefault((alpha.tobytes(), beta.tobytes()), len(patterns))
         if index == len(weights):
             weights.append((alpha, beta))
-        member = _members(budget, columns, keys, warn=not watch)
+        member = members_of(budget, columns, keys, warn=not watch)
         users, step = int(sizes[member].sum()), _step(alpha, beta, units)
         if budget.minimum and not users:
             raise InfeasibleBudgetError(budget.name, "minimum", budget.minimum, 0.0)
@@ -250,44 +248,3 @@ def _weights(budget: Budget, levels: int) -> tuple[FloatArray, FloatArray]:
         counted[:] = False
         counted[list(budget.levels)] = True
     return MEASURES.get(budget.measure)(counted)
-
-
-def _members(
-    budget: Budget, columns: Sequence[str], keys: Sequence[tuple[Any, ...]], warn: bool
-) -> NDArray[np.bool_]:
-    member = np.ones(len(keys), dtype=bool)
-    if budget.groups is None:
-        return member
-    if isinstance(budget.groups, Mapping):
-        wanted = dict(budget.groups)
-    elif len(columns) == 1:
-        wanted = {columns[0]: budget.groups}
-    else:
-        raise UserError(
-            f"budget {budget.name!r} names groups and there are {len(columns)} group columns "
-            f"({', '.join(columns) or 'none'}); write groups={{column: values}}"
-            if columns
-            else f"budget {budget.name!r} names groups and no groups are given; pass groups"
-        )
-    for column, values in wanted.items():
-        if column not in columns:
-            raise UserError(
-                f"budget {budget.name!r} names group column {column!r}; "
-                f"allowed: {', '.join(columns) or 'none'}"
-            )
-        held = [key[columns.index(column)] for key in keys]
-        chosen = set(values)
-        if any(is_missing(value) for value in chosen):
-            raise UserError(
-                f"budget {budget.name!r} names group None; a user without a value in {column} is "
-                "in no group: name the groups to count, or give such users a group"
-            )
-        unknown = sorted(chosen - set(held), key=repr)
-        if unknown and warn:
-            some = ", ".join(repr(v) for v in sorted(set(held), key=repr)[:10])
-            _LOG.warning(
-                "budget %r names group %r, which no user has in %s: it counts nobody there; "
-                "groups with users: %s", budget.name, unknown[0], column, some
-            )  # fmt: skip
-        member &= np.array([value in chosen for value in held], dtype=bool)
-    return member

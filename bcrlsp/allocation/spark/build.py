@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.allocation.conditioning import loss_orders
 from bcrlsp.allocation.fixed import Stats
-from bcrlsp.allocation.groups import is_missing
+from bcrlsp.allocation.groups import combine, merge_equal
 from bcrlsp.allocation.kernels import hash_block
 from bcrlsp.allocation.validate import equal_where_alike, inspect, masked
 from bcrlsp.errors import DataError
@@ -153,21 +153,22 @@ def _codes(
     """The distinct keys and each row's (n,) number among them."""
     if not columns:
         return ((),), np.zeros(users, dtype=np.int32)
-    code = np.zeros(users, dtype=np.int64)
-    parts = []
+    parts, indices = [], []
     for column in columns:
         encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        parts.append([None if is_missing(v) else v for v in encoded.dictionary.to_pylist()])
-        code = code * len(parts[-1]) + np.asarray(encoded.indices)
-    present, inverse = np.unique(code, return_inverse=True)
-    keys = []
-    for number in present.tolist():
-        key = []
-        for values in reversed(parts):
-            number, index = divmod(number, len(values))
-            key.append(values[index])
-        keys.append(tuple(reversed(key)))
-    return tuple(keys), inverse.astype(np.int32)
+        values, merged = merge_equal(_values(encoded.dictionary))
+        parts.append(values)
+        indices.append(merged[np.asarray(encoded.indices)])
+    keys, inverse = combine(parts, indices, users)
+    return tuple(keys), inverse
+
+
+def _values(held: pa.Array) -> list[Any]:
+    """Values in the types that say how many digits they have."""
+    kind = held.type
+    if pa.types.is_float16(kind) or pa.types.is_float32(kind):
+        return list(held.to_numpy(zero_copy_only=False))
+    return cast("list[Any]", held.to_pylist())
 
 
 def pack(head: Head) -> bytes:

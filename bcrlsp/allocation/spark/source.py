@@ -51,7 +51,7 @@ class SparkSource:
         ]
         self.sizes = np.zeros(len(numbers), dtype=np.int64)
         for head, codes in zip(heads, self._codes, strict=True):
-            self.sizes[codes] += np.array(head.sizes)
+            np.add.at(self.sizes, codes, np.array(head.sizes))
         stats, best = heads[0].stats, heads[0].best
         for head in heads[1:]:
             stats, best = stats.merge(head.stats), best + head.best
