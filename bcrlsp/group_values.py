@@ -74,19 +74,16 @@ def look_alike(value: Hashable, held: Iterable[Hashable]) -> Hashable:
 def _alike(value: Any, other: Any) -> bool:
     if str(value) == str(other):
         return True
-    x: float
-    y: float
-    try:
-        broken = any(
-            isinstance(one, float | Decimal | Fraction) and (one % 1 != 0 or abs(one) >= _WHOLE)
-            for one in (value, other)
-        )
-        x, y = float(value), float(other)
-    except (TypeError, ValueError, OverflowError, ArithmeticError):
+    if not (kind_of(value) == kind_of(other) == "number"):
         return False
-    both = isinstance(value, Number) and isinstance(other, Number)
-    near: bool = abs(x - y) <= _NEAR * max(abs(x), abs(y))
-    return both and broken and near
+    exact = isinstance(value, int) and isinstance(other, int)
+    try:
+        one, two = Fraction(value), Fraction(other)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    size = max(abs(one), abs(two))
+    whole = one.denominator == two.denominator == 1 and size < _WHOLE
+    return not (exact or whole) and abs(one - two) <= _NEAR * size
 
 
 def _of_numpy(value: np.datetime64 | np.timedelta64) -> Hashable:

@@ -1,5 +1,6 @@
 """Which budget stands in the way, and the nearest one that can be kept with whole levels."""
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -83,7 +84,9 @@ def rescue(
         if error is None or row == none.row:
             error = _name_row(rows, budgets, row, used, least)
     if error is None:
-        nearest = rows.exact[none.row] + Fraction(none.excess) / Fraction(rows.scale[none.row])
+        held = rows.exact[none.row] * Fraction(rows.scale[none.row])
+        held = Fraction(math.floor(held)) if rows.whole[none.row] else held
+        nearest = (held + Fraction(none.excess)) / Fraction(rows.scale[none.row])
         error = _name_row(rows, budgets, none.row, nearest, -np.inf)
     raise error
 
@@ -96,7 +99,7 @@ def _name_row(
     side = rows.sides[row]
     asked = budget.limit if side == "limit" else (budget.minimum or 0.0)
     proved = float(nearest) - least <= _CLOSE * max(abs(float(nearest)), abs(least))
-    return InfeasibleBudgetError(budget.name, side, float(asked), abs(float(nearest)), proved)
+    return InfeasibleBudgetError(budget.name, side, asked, abs(float(nearest)), proved)
 
 
 def _used(rows: Rows, row: int, decided: Decided) -> Fraction:

@@ -15,10 +15,11 @@ from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Solution, restate
 from bcrlsp.allocation.conditioning import condition_of, losses
 from bcrlsp.allocation.engine import Outcome, run
-from bcrlsp.allocation.fixed import Stats, decimals, units_of
+from bcrlsp.allocation.fixed import Stats, units_of
 from bcrlsp.allocation.groups import index_groups
 from bcrlsp.allocation.rows import check_budgets, compile_rows
 from bcrlsp.allocation.settings import Settings
+from bcrlsp.allocation.short_floats import as_written
 from bcrlsp.allocation.validate import equal_where_alike, hash_ids, inspect, masked
 from bcrlsp.errors import UserError
 
@@ -52,7 +53,7 @@ def solve(
     the budgets, fractional ones included, is worth more than its bound.
     Raises UserError for input that cannot be worked with and InfeasibleBudgetError.
     """
-    values, costs = _matrix("value", value), _matrix("cost", cost)
+    values, costs = _matrix("value", value), _matrix("cost", cost, written=True)
     if values.shape != costs.shape:
         raise UserError(
             f"value has shape {values.shape} and cost {costs.shape}; allowed: the same shape (n, a)"
@@ -68,7 +69,6 @@ def solve(
     values, changed = equal_where_alike(values)
     columns, keys, code = index_groups(groups, n)
     stats, tops = inspect(values, costs, code, len(keys), lambda row: f"row {row}")
-    costs = decimals(costs, units_of(stats)) if stats.short else costs
     users = _Users(values, costs, code, hash_ids(user_ids, n), partitions)
 
     def run_on(users: _Users, stats: Stats) -> Solution:
@@ -135,11 +135,17 @@ class _Users:
         return Solution(chosen, outcome.certificate)
 
 
-def _matrix(name: str, given: ArrayLike) -> Floats:
+def _matrix(name: str, given: ArrayLike, written: bool = False) -> Floats:
+    """(n, a) numbers. written: short floats count as the decimals that they stand for."""
+    if np.ma.is_masked(given):
+        raise UserError(f"{name} has masked entries; rule levels out with allowed")
     try:
         matrix = np.asarray(given)
         if matrix.dtype.kind not in "biufO":
             raise TypeError
+        if written:
+            several = matrix.dtype == np.float64 and not hasattr(given, "dtype")
+            matrix = as_written(np.asarray(given, dtype=object) if several else matrix)
         if matrix.dtype not in (np.float32, np.float64):
             matrix = matrix.astype(np.float64)
     except (TypeError, ValueError, OverflowError):

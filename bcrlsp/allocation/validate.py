@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.allocation import input_kernels, kernels
 from bcrlsp.allocation.blocks import threads_for
-from bcrlsp.allocation.fixed import PLACES, SHORT_PLACES, Stats
+from bcrlsp.allocation.fixed import PLACES, Stats
 from bcrlsp.errors import DataError, UserError
 
 Floats = NDArray[np.floating[Any]]
@@ -70,7 +70,7 @@ def inspect(
     allowed level.
     """
     tops = np.zeros(groups)
-    told = input_kernels.inspect_block(value, cost, code, PLACES, SHORT_PLACES, tops)
+    told = input_kernels.inspect_block(value, cost, code, PLACES, tops)
     problem, row, level, *found = told
     if problem == 1:
         raise DataError(

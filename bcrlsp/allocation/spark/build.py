@@ -20,6 +20,7 @@ from bcrlsp.allocation.conditioning import loss_orders
 from bcrlsp.allocation.fixed import Stats
 from bcrlsp.allocation.groups import combine, merge_equal
 from bcrlsp.allocation.kernels import hash_block
+from bcrlsp.allocation.short_floats import as_written
 from bcrlsp.allocation.validate import equal_where_alike, inspect, masked
 from bcrlsp.errors import DataError
 
@@ -92,7 +93,7 @@ def _block(table: pa.Table, layout: Layout) -> tuple[Head, Stored]:
             f"value has {value.shape[1]} levels and cost {cost.shape[1]}; allowed: the same number"
         )
     allowed = _matrix(table, "allowed", texts) if layout.allowed else None
-    value, cost = masked(_floats("value", value), _floats("cost", cost), allowed)
+    value, cost = masked(_floats("value", value), _floats("cost", as_written(cost)), allowed)
     value, _ = equal_where_alike(value)
     keys, code = _codes([table.column(name) for name in layout.groups], len(ids))
     stats, tops = inspect(value, cost, code, len(keys), lambda row: f"user {texts[row].as_py()!r}")
