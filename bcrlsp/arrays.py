@@ -23,7 +23,7 @@ def as_states(states: ArrayLike, name: str = "states") -> NDArray[np.float32]:
     Finite numbers beyond float32 become its largest. NaN and infinity stay what they are: whoever
     knows the columns' names refuses them.
     """
-    if isinstance(states, np.ndarray) and states.dtype == np.float32:
+    if type(states) is np.ndarray and states.dtype == np.float32:
         return states
     held = _numbers(states, name)
     if held.dtype.kind == "f" and held.dtype.itemsize > 4:
@@ -64,7 +64,7 @@ def as_numbers(numbers: ArrayLike, name: str) -> NDArray[np.float64]:
 
 def as_flags(flags: ArrayLike, name: str) -> NDArray[np.bool_]:
     """Truth values: bool, or numbers that are 0 or 1."""
-    if isinstance(flags, np.ndarray) and flags.dtype == bool:
+    if type(flags) is np.ndarray and flags.dtype == bool:
         return flags
     held = _numbers(flags, name)
     _refuse((held != 0) & (held != 1), held, name, "true and false, or 0 and 1")
@@ -94,6 +94,11 @@ def as_propensities(numbers: ArrayLike, name: str = "propensity") -> NDArray[np.
     small[rounded] = 1.0
     _refuse(known & ~((small > 0) & (small <= 1)), held, name, "above 0, up to 1; NaN: unknown")
     return small
+
+
+def is_whole(number: Any) -> bool:
+    """Whether this is one whole number, of any integer type but bool."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _numbers(given: ArrayLike, name: str, but: str = "") -> NDArray[Any]:

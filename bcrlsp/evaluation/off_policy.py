@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
+from bcrlsp.arrays import is_whole
 from bcrlsp.errors import ConfigError
 from bcrlsp.evaluation.behaviour import Calibration
 from bcrlsp.evaluation.bounds import value_bounds
@@ -94,7 +95,7 @@ def estimate(
 
     Raises UserError (ConfigError, DataError) for a mistake in any of these.
     """
-    settings = settings or Settings()
+    settings = checked_settings(settings)
     ESTIMATORS.get(estimator)
     INTERVALS.get(interval)
     request = asked(estimator, measure, gamma, seed, settings, largest, confidence)
@@ -113,6 +114,13 @@ def estimate(
     return judged(gathered, request, confidence, interval)
 
 
+def checked_settings(settings: Settings | None) -> Settings:
+    """The settings, those by default for None; ConfigError for anything else."""
+    if settings is not None and not isinstance(settings, Settings):
+        raise ConfigError(f"settings is {settings!r}; allowed: bcrlsp.evaluation.Settings(...)")
+    return settings or Settings()
+
+
 def asked(
     estimator: str,
     measure: str,
@@ -123,14 +131,17 @@ def asked(
     confidence: float,
 ) -> Request:
     """The request, its numbers checked; ConfigError for one out of its range."""
-    for name, value in (("gamma", gamma), ("confidence", confidence), ("largest", largest or 0.0)):
+    held = 1.0 if largest is None else largest
+    for name, value in (("gamma", gamma), ("confidence", confidence), ("largest", held)):
         if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
             raise ConfigError(f"{name} is {value!r}; allowed: a number")
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence is {confidence}; allowed: above 0 and below 1")
-    if largest is not None and not 0 <= largest < np.inf:
-        raise ConfigError(f"largest is {largest}; allowed: a finite amount, at least 0")
-    return Request(estimator, measure, gamma, seed, settings, largest)
+    if not 0 < held < np.inf:
+        raise ConfigError(f"largest is {largest}; allowed: a finite amount above 0")
+    if not is_whole(seed) or seed < 0:
+        raise ConfigError(f"seed is {seed!r}; allowed: a whole number of at least 0")
+    return Request(estimator, measure, gamma, int(seed), settings, largest)
 
 
 def judged(gathered: Gathered, request: Request, confidence: float, interval: str) -> Estimate:
@@ -181,6 +192,7 @@ def _gather(
         states=request.needs_states,
         propensities=propensities,
         allowed=allowed,
+        largest=request.largest,
     )
     users = len(read.log.users)
     if users < request.settings.min_effective_users:
