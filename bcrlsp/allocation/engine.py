@@ -19,7 +19,8 @@ from bcrlsp.allocation.rounding import NoIntegralPoint
 from bcrlsp.allocation.rows import FloatArray, Rows, Tables
 from bcrlsp.allocation.search import Found, search
 from bcrlsp.allocation.settings import Settings
-from bcrlsp.errors import UserError
+from bcrlsp.arrays import is_number
+from bcrlsp.errors import UserError, shown
 
 # Passes that prices to begin at are worth, and the relative gap at which they have led somewhere.
 _WARM_PASSES, _WARM_GAP = 8, 1e-6
@@ -101,14 +102,20 @@ def _start(
 ) -> FloatArray | None:
     if warm_start is None:
         return None
+    if not isinstance(warm_start, Mapping):
+        raise UserError(f"warm_start is {warm_start!r}; allowed: {{budget: price}} or None")
     names = {budget.name for budget in budgets}
-    unknown = sorted(set(warm_start) - names)
+    unknown = sorted(set(warm_start) - names, key=repr)
     if unknown:
         raise UserError(
             f"warm_start has a price for {unknown[0]!r}, which is no budget; "
             f"allowed: {', '.join(sorted(names))}"
         )
-    prices = np.array([warm_start.get(name, 0.0) for name in rows.names])
-    if not np.all(np.isfinite(prices)):
-        raise UserError("warm_start has a price that is no finite number; leave it out")
+    for name, price in warm_start.items():
+        if not is_number(price):
+            raise UserError(
+                f"warm_start has a price that is no finite number for {name!r}: {shown(price)}; "
+                "leave it out"
+            )
+    prices = np.array([float(warm_start.get(name, 0.0)) for name in rows.names])
     return np.maximum(prices * rows.sign, 0.0)

@@ -25,13 +25,14 @@ from bcrlsp.evaluation.evidence import (
 )
 from bcrlsp.evaluation.intervals import INTERVALS
 from bcrlsp.evaluation.log import Bools
-from bcrlsp.evaluation.off_policy import Estimate, asked, checked_settings, judged
+from bcrlsp.evaluation.off_policy import Estimate, asked, judged
 from bcrlsp.evaluation.on_policy import NAME as ON_POLICY
 from bcrlsp.evaluation.propensities import complete
 from bcrlsp.evaluation.reading import LoggedTable, Target, read_log
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms
 from bcrlsp.frames import as_table
+from bcrlsp.given_settings import given_settings
 
 EVERYONE = "all users"
 """The segment that holds every user."""
@@ -80,7 +81,7 @@ def compare(
     estimator is a ratio the contribution is its first-order share (`Terms.contributions`).
     Raises UserError as `estimate` does.
     """
-    settings = checked_settings(settings)
+    settings = given_settings(Settings, settings)
     ESTIMATORS.get(estimator)
     INTERVALS.get(interval)
     request = asked(estimator, measure, gamma, seed, settings, largest, confidence)

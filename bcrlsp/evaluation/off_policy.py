@@ -28,6 +28,7 @@ from bcrlsp.evaluation.intervals import INTERVALS
 from bcrlsp.evaluation.reading import Target, read_log
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.frames import as_table
+from bcrlsp.given_settings import given_settings
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def estimate(
 
     Raises UserError (ConfigError, DataError) for a mistake in any of these.
     """
-    settings = checked_settings(settings)
+    settings = given_settings(Settings, settings)
     ESTIMATORS.get(estimator)
     INTERVALS.get(interval)
     request = asked(estimator, measure, gamma, seed, settings, largest, confidence)
@@ -112,13 +113,6 @@ def estimate(
     else:
         gathered = _gather(as_table(trajectories), target, request, propensities, allowed)
     return judged(gathered, request, confidence, interval)
-
-
-def checked_settings(settings: Settings | None) -> Settings:
-    """The settings, those by default for None; ConfigError for anything else."""
-    if settings is not None and not isinstance(settings, Settings):
-        raise ConfigError(f"settings is {settings!r}; allowed: bcrlsp.evaluation.Settings(...)")
-    return settings or Settings()
 
 
 def asked(

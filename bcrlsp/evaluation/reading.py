@@ -14,6 +14,7 @@ from bcrlsp.arrays import as_flags, as_numbers
 from bcrlsp.errors import BcrlspError, ConfigError, DataError
 from bcrlsp.evaluation.columns import Columns
 from bcrlsp.evaluation.log import Bools, Floats, Ints, Log
+from bcrlsp.trajectory_order import early_end, late_period
 
 MEASURES = {"retention": "reward", "cost": "cost"}
 """What can be evaluated, and the column it is read from."""
@@ -103,10 +104,10 @@ def read_log(
 
     terminal = columns.flags("terminal")[order]
     last = offsets[1:] - 1
-    early = np.setdiff1d(np.flatnonzero(terminal), last)
-    if len(early):
+    early = early_end(terminal, offsets)
+    if early is not None:
         raise DataError(
-            f"trajectories: {columns.place(order[early[0]])} is terminal but another row of the "
+            f"trajectories: {columns.place(order[early])} is terminal but another row of the "
             "user follows; only a user's last row may be: rebuild the trajectories"
         )
     lengths = np.diff(offsets)
@@ -279,10 +280,9 @@ def _check_sequence(columns: Columns, order: Ints, codes: Ints, steps: Ints, ran
             f"trajectories: step {steps[order][at + 1]} follows step {steps[order][at]} in "
             f"{columns.place(order[at + 1])}; steps must be consecutive: do not filter rows"
         )
-    back = same & (np.diff(ranks[order]) <= 0)
-    if back.any():
-        row = order[int(np.flatnonzero(back)[0]) + 1]
+    late = late_period(same, ranks[order])
+    if late is not None:
         raise DataError(
-            f"trajectories: {columns.place(row)} is of an earlier period than the step before it; "
-            "periods must rise with the steps"
+            f"trajectories: {columns.place(order[late])} is of an earlier period than the "
+            "step before it; periods must rise with the steps"
         )
