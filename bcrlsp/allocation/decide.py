@@ -16,7 +16,6 @@ from bcrlsp.allocation.rounding import (
     Moves,
     NoIntegralPoint,
     largest_part,
-    largest_use,
     moves_of,
     round_levels,
 )
@@ -27,7 +26,7 @@ from bcrlsp.allocation.thrift import cheapest
 # Users beside the core, as multiples of it, to move where the core's alone cannot keep the rows.
 _EXTRA = (0, 4, 16)
 _SOME = 1000
-# Users to move where a floor is passed by more than a step.
+# Users to move where a floor makes spend without value.
 _WIDE = 65_536
 # Up to `_EXACT` users the best whole levels are found, up to `_TRIED` where few choices come close.
 _EXACT, _EXACT_CHOICES = 12, 1_000_000
@@ -162,10 +161,13 @@ def _of_equals(rows: Rows, here: _Movable, objective: Objective) -> Levels | Non
 
 
 def _lavish(rows: Rows, here: _Movable, objective: Objective, levels: Levels) -> bool:
-    """Whether some floor is passed by more than a step, though nobody may be moved by choice."""
-    room = here.accounts.slack(rows, levels)
-    passed = (rows.sign < 0) & (room > largest_use(here.moves, len(rows)))
-    return bool(objective.weight) and bool(passed.any())
+    """Whether a floor makes somebody cost more than a level of the same value would: then users
+    beside these may do with less."""
+    if not (objective.weight and bool(np.any(rows.sign < 0))):
+        return False
+    merit, cost, everyone = here.moves.merit, here.users.cost, np.arange(len(levels))
+    equal = merit >= merit[everyone, levels][:, None]
+    return bool(np.any(equal & (cost < cost[everyone, levels][:, None])))
 
 
 def _best(rows: Rows, here: _Movable, prices: FloatArray, known: Levels | None) -> Levels | None:

@@ -29,7 +29,7 @@ def test_least_sums_by_hand(n: int) -> None:
         assert spent([0, 0.1, 0.35], n, 10.05) == (0.0, 10.05)  # 0.35 + 97 * 0.1.
 
 
-@pytest.mark.parametrize(("n", "least"), [(600, 100), (9000, 2500)])
+@pytest.mark.parametrize(("n", "least"), [(600, 100), (4000, 2500)])
 def test_a_number_of_users_is_reached_with_the_cheapest(n: int, least: int) -> None:
     cost = np.zeros((n, 2))
     cost[:, 1] = np.random.default_rng(n).integers(1, 6, n)
@@ -39,8 +39,7 @@ def test_a_number_of_users_is_reached_with_the_cheapest(n: int, least: int) -> N
     ]
     found = solve(np.zeros((n, 2)), cost, asked)
     assert found.spend["reach"] == least
-    # All users are alike in value: up to what is movable, the cheapest are sent to.
-    assert found.spend["all"] <= (1.0 if n == 600 else 1.3) * np.sort(cost[:, 1])[:least].sum()
+    assert found.spend["all"] == np.sort(cost[:, 1])[:least].sum()
 
 
 @pytest.mark.parametrize("seed", range(4))
