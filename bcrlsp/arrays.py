@@ -4,7 +4,9 @@ Each function returns the array in the type that is computed with, or raises a `
 names the entry, its value and what is allowed.
 """
 
-from typing import Any
+from decimal import Decimal
+from numbers import Real
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +25,7 @@ def as_states(states: ArrayLike, name: str = "states") -> NDArray[np.float32]:
     Finite numbers beyond float32 become its largest. NaN and infinity stay what they are: whoever
     knows the columns' names refuses them.
     """
-    if isinstance(states, np.ndarray) and states.dtype == np.float32:
+    if _plain(states) and states.dtype == np.float32:
         return states
     held = _numbers(states, name)
     if held.dtype.kind == "f" and held.dtype.itemsize > 4:
@@ -64,7 +66,7 @@ def as_numbers(numbers: ArrayLike, name: str) -> NDArray[np.float64]:
 
 def as_flags(flags: ArrayLike, name: str) -> NDArray[np.bool_]:
     """Truth values: bool, or numbers that are 0 or 1."""
-    if isinstance(flags, np.ndarray) and flags.dtype == bool:
+    if _plain(flags) and flags.dtype == bool:
         return flags
     held = _numbers(flags, name)
     _refuse((held != 0) & (held != 1), held, name, "true and false, or 0 and 1")
@@ -96,6 +98,30 @@ def as_propensities(numbers: ArrayLike, name: str = "propensity") -> NDArray[np.
     return small
 
 
+def is_whole(number: Any) -> bool:
+    """Whether this is one whole number, of any integer type but bool."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
+def is_number(number: Any) -> bool:
+    """Whether this is one finite number that a double can hold; True is none."""
+    try:
+        known = isinstance(number, Real | Decimal) and not isinstance(number, bool | np.bool_)
+        return known and bool(abs(float(number)) < np.inf)
+    except (ValueError, OverflowError, ArithmeticError):
+        return False
+
+
+def has_text(held: NDArray[Any]) -> bool:
+    """Whether an array of objects holds a text, which NumPy would read as a number."""
+    return any(issubclass(kind, str | bytes) for kind in set(map(type, held.ravel().tolist())))
+
+
+def _plain(given: ArrayLike) -> TypeGuard[NDArray[Any]]:
+    """An array without a mask, in memory or in a file."""
+    return isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
+
+
 def _numbers(given: ArrayLike, name: str, but: str = "") -> NDArray[Any]:
     """An array of a numeric type; `but`: kinds of NumPy types that are refused besides."""
     if np.ma.is_masked(given):
@@ -103,7 +129,11 @@ def _numbers(given: ArrayLike, name: str, but: str = "") -> NDArray[Any]:
     try:
         held = np.asarray(given)
         if held.dtype.kind == "O":
+            if has_text(held):
+                raise DataError(f"{name} holds text; allowed: numbers")
             held = held.astype(np.float64)
+    except DataError:
+        raise
     except (TypeError, ValueError, OverflowError):
         raise DataError(f"{name} is not an array of numbers; give numbers alone") from None
     if held.dtype.kind not in "biuf" or held.dtype.kind in but:

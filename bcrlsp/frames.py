@@ -18,7 +18,15 @@ def as_table(frame: Any, name: str = "trajectories") -> pa.Table:
         if hasattr(frame, method):
             return getattr(frame, method)()
     if hasattr(frame, "to_records"):
-        return pa.Table.from_pandas(frame, preserve_index=False)
+        try:
+            return pa.Table.from_pandas(frame, preserve_index=False)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            # Such as a column of numbers and texts, or two columns of one name.
+            reason = " ".join(str(part) for part in error.args) or type(error).__name__
+            raise DataError(
+                f"{name} cannot be read: {' '.join(reason.split())}; allowed: columns of one type "
+                "each, with names of their own"
+            ) from None
     raise DataError(
         f"{name} are a {type(frame).__name__}; allowed: a pyarrow.Table, a pandas, Polars or Spark "
         "DataFrame"

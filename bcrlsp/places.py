@@ -1,5 +1,6 @@
 """Places that a user names: folders, files and URIs."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,12 +9,15 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _PATTERN = re.compile(r"[\[\]{}*?\\]")
 
 
-def absolute(place: str) -> str:
+def absolute(place: str | os.PathLike[str]) -> str:
     """The place as Spark and every process find it: a URI as it is, a path absolute.
 
     `~` is the home folder of the user who runs this. ValueError, one line, when the place is empty,
     holds a control character, or names the home of somebody unknown.
     """
+    place = os.fspath(place) if isinstance(place, os.PathLike) else place
+    if not isinstance(place, str):
+        raise ValueError("is no text and no path; allowed: a folder or a URI")
     if not place.strip():
         raise ValueError("is empty; allowed: a folder or a URI")
     if any(ord(letter) < 32 for letter in place):

@@ -53,7 +53,7 @@ class Registry(Generic[T]):
         self._load()
         try:
             return self._entries[name]
-        except KeyError:
+        except (KeyError, TypeError):
             allowed = ", ".join(self.names())
             raise ConfigError(f"unknown {self.kind} {name!r}; allowed: {allowed}") from None
 

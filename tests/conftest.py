@@ -16,22 +16,33 @@ from bcrlsp.tables import Lake
 from bcrlsp.tables import Settings as LakeSettings
 
 # Fixtures that start a JVM or Ray: `make test-fast` leaves out what uses one.
+_FIRST, _SECOND = "spark", "more spark"
+_LATER = ("trajectories", "decisions")
 _SLOW = {"spark": "spark", "lake": "spark", "ray_instance": "ray"}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs Spark or Ray, and gives all of Spark's tests to one process.
+    """Marks what needs Spark or Ray, and gives Spark's tests to the processes in two parts.
 
-    A JVM becomes fast only after minutes: one that runs all of them ends sooner than two. It begins
-    at once; the other process takes the rest, file by file.
+    A JVM becomes fast only after minutes: one that runs many tests ends sooner than two that share
+    them. The first part begins at once; the other process takes what needs no Spark, file by file,
+    and then the second part.
     """
     for item in items:
         for name in {_SLOW[name] for name in _SLOW.keys() & set(getattr(item, "fixturenames", ()))}:
             item.add_marker(name)
-        on_spark = item.get_closest_marker("spark") is not None
-        item.add_marker(pytest.mark.xdist_group("spark" if on_spark else item.location[0]))
-    items.sort(key=lambda item: item.get_closest_marker("spark") is None)
+        item.add_marker(pytest.mark.xdist_group(_part(item)))
+    place = {_FIRST: 0, _SECOND: 2}
+    items.sort(key=lambda item: place.get(_part(item), 1))
+
+
+def _part(item: pytest.Item) -> str:
+    """The tests that follow one another in one process."""
+    if item.get_closest_marker("spark") is None:
+        return item.location[0]
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return _SECOND if folder in _LATER else _FIRST
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,12 @@ def dual_bound(source: Source, rows: Rows, objective: Objective, found: Found) -
     return bound if bound == whole else math.nextafter(bound, math.inf)
 
 
+def rounding_of(source: Source, rows: Rows, objective: Objective, found: Found) -> float:
+    """What rounding may have added to the `dual_bound`, in the objective's units."""
+    prices = found.solution.prices if found.whole else found.centre
+    return 2.0 * float(_slack(source, rows, objective, prices))
+
+
 def _slack(source: Source, rows: Rows, objective: Objective, prices: FloatArray) -> Fraction:
     largest = np.sum(prices * rows.largest_use(source.top_cost) * rows.users)
     ceiled = (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.allocation.blocks import Source
-from bcrlsp.allocation.bound import dual_bound
+from bcrlsp.allocation.bound import dual_bound, rounding_of
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.decide import Decided
 from bcrlsp.allocation.objective import Objective
@@ -23,7 +23,7 @@ class Certificate:
 
     value: sum of values of the chosen levels. bound: what no allocation within the budgets can
     pass, fractional ones included. gap: (bound - value) / |bound|, or over a billionth of the users
-    times the largest value where that is more.
+    times the largest value where that is more; 0 where both are 0 but for rounding.
     lp_value: value of the linear program's own solution; lp_gap: its gap.
     prices: value of one more unit of each budget; below 0 where its floor binds.
     spend: what the chosen levels use of each budget; limits, minimums: what it may and must.
@@ -62,7 +62,7 @@ class Solution:
 
     @property
     def gap(self) -> float:
-        """(bound - value) / |bound|."""
+        """(bound - value) / |bound|, see Certificate."""
         return self.certificate.gap
 
     @property
@@ -137,6 +137,9 @@ def certify(
     lp_value = min(lp_value, bound) if found.feasible else value
     # Values that cancel out have no relative gap of their own.
     scale = max(abs(bound), 1e-9 * source.users * objective.scale(source)) or 1.0
+    if max(abs(bound), bound - value) <= rounding_of(source, rows, objective, found):
+        # Both are 0 but for rounding: what is between them is none of the allocation's.
+        scale = math.inf
     prices = dict.fromkeys((budget.name for budget in budgets), 0.0)
     for name, sign, price in zip(rows.names, rows.sign, found.solution.prices, strict=True):
         prices[name] += float(sign * price)

@@ -9,22 +9,25 @@ from numpy.typing import NDArray
 from bcrlsp.allocation.accounts import Accounts
 from bcrlsp.allocation.blocks import Answer, Source, Users
 from bcrlsp.allocation.dominated import dominated
-from bcrlsp.allocation.exact import TooManyChoices, best_levels
+from bcrlsp.allocation.exact import TooManyChoicesError, best_levels
 from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.polish import polish, save
 from bcrlsp.allocation.rounding import (
     Moves,
-    NoIntegralPoint,
+    NoIntegralPointError,
     largest_part,
     moves_of,
     round_levels,
 )
 from bcrlsp.allocation.rows import FloatArray, Rows, Tables
 from bcrlsp.allocation.search import Found
+from bcrlsp.allocation.thrift import cheapest
 
 # Users beside the core, as multiples of it, to move where the core's alone cannot keep the rows.
 _EXTRA = (0, 4, 16)
 _SOME = 1000
+# Users to move where a floor makes spend without value.
+_WIDE = 65_536
 # Up to `_EXACT` users the best whole levels are found, up to `_TRIED` where few choices come close.
 _EXACT, _EXACT_CHOICES = 12, 1_000_000
 _TRIED, _TRIED_CHOICES = 40, 20_000
@@ -59,10 +62,10 @@ class _Movable:
 
 
 def decide(source: Source, rows: Rows, objective: Objective, found: Found) -> Decided:
-    """One level a user, every row kept. Raises NoIntegralPoint."""
+    """One level a user, every row kept. Raises NoIntegralPointError."""
     core = found.core
     x = found.solution.x if found.feasible else np.zeros(len(core.gain))
-    none: NoIntegralPoint | None = None
+    none: NoIntegralPointError | None = None
     prices, tables = found.solution.prices / rows.scale, objective.priced(rows.tables(found.centre))
     for times in _EXTRA:
         users, start = core.users, largest_part(core, x)
@@ -76,27 +79,35 @@ def decide(source: Source, rows: Rows, objective: Objective, found: Found) -> De
         levels: Levels | None = None
         try:
             levels = round_levels(here.moves, here.start, slack_of)
-        except NoIntegralPoint as now:
-            none = now
+        except NoIntegralPointError as now:
+            none, levels = now, _of_equals(rows, here, objective)
         if levels is not None:
             counted = rows.users.astype(np.float64)
             levels = polish(here.moves, users.code, levels, slack_of, prices, counted)
         if len(rows) and len(users) == source.users <= _TRIED:
             levels = _best(rows, here, prices, levels)
         if levels is not None:
-            levels = save(here.moves, users.cost, levels, slack_of)
-            return Decided(
+            levels = _thrifty(rows, here, objective, levels)
+            decided = Decided(
                 users, base, levels, here.accounts, found.answer, objective.weight, tables
             )
+            if len(users) < source.users and _lavish(rows, here, objective, levels):
+                return improve(source, rows, objective, decided, _WIDE)
+            return decided
         if len(users) == source.users:
             break
-    raise none or NoIntegralPoint(0, 0.0)
+    raise none or NoIntegralPointError(0, 0.0)
 
 
-def improve(source: Source, rows: Rows, objective: Objective, decided: Decided) -> Decided:
-    """Levels of more objective near some that keep every row, as these do."""
+def improve(
+    source: Source, rows: Rows, objective: Objective, decided: Decided, beside: int = 0
+) -> Decided:
+    """Levels of more objective near some that keep every row, as these do.
+
+    beside: users to move besides, 0 for some.
+    """
     users, start = decided.users, decided.levels
-    users, start = _beside(source, users, start, 4 * max(len(users), _SOME))
+    users, start = _beside(source, users, start, beside or 4 * max(len(users), _SOME))
     base = users.choose(decided.weight, decided.tables)
     answer = decided.answer
     here = _movable(source, rows, objective, answer, users, base, start)
@@ -106,7 +117,7 @@ def improve(source: Source, rows: Rows, objective: Objective, decided: Decided) 
     if len(users) == source.users <= _TRIED:
         found = _best(rows, here, prices, levels)
         levels = levels if found is None else found
-    levels = save(here.moves, users.cost, levels, slack_of)
+    levels = _thrifty(rows, here, objective, levels)
     return replace(decided, users=users, base=base, levels=levels, accounts=here.accounts)
 
 
@@ -128,6 +139,37 @@ def _movable(
     return _Movable(users, base, start, Accounts(answer, users, base, source.units), moves)
 
 
+def _thrifty(rows: Rows, here: _Movable, objective: Objective, levels: Levels) -> Levels:
+    """Levels of the same worth at less cost, every row kept."""
+    slack_of = partial(here.accounts.slack, rows)
+    levels = save(here.moves, here.users.cost, levels, slack_of)
+    if objective.weight and bool(np.any(rows.sign < 0)):
+        levels = cheapest(here.moves, here.users.code, here.users.cost, levels, slack_of)
+    return levels
+
+
+def _of_equals(rows: Rows, here: _Movable, objective: Objective) -> Levels | None:
+    """Levels of the same worth as the start's that keep every row; None for none.
+
+    A floor may ask for more moves among equals than rounding makes.
+    """
+    if not (objective.weight and bool(np.any(rows.sign < 0))):
+        return None
+    slack_of = partial(here.accounts.slack, rows)
+    levels = cheapest(here.moves, here.users.code, here.users.cost, here.start, slack_of)
+    return levels if np.all(slack_of(levels) >= 0.0) else None
+
+
+def _lavish(rows: Rows, here: _Movable, objective: Objective, levels: Levels) -> bool:
+    """Whether a floor makes somebody cost more than a level of the same value would: then users
+    beside these may do with less."""
+    if not (objective.weight and bool(np.any(rows.sign < 0))):
+        return False
+    merit, cost, everyone = here.moves.merit, here.users.cost, np.arange(len(levels))
+    equal = merit >= merit[everyone, levels][:, None]
+    return bool(np.any(equal & (cost < cost[everyone, levels][:, None])))
+
+
 def _best(rows: Rows, here: _Movable, prices: FloatArray, known: Levels | None) -> Levels | None:
     """The best levels of all users, or `known` where there are too many choices."""
     few = len(here.users) <= _EXACT
@@ -142,7 +184,7 @@ def _best(rows: Rows, here: _Movable, prices: FloatArray, known: Levels | None) 
     most = _EXACT_CHOICES if few else _TRIED_CHOICES
     try:
         choices = best_levels(here.moves, here.users.cost, prices, room, known, most)
-    except TooManyChoices:
+    except TooManyChoicesError:
         return known
     return next((levels for levels in choices if np.all(slack_of(levels) >= 0.0)), known)
 

@@ -14,12 +14,13 @@ from bcrlsp.allocation.certificate import Certificate, certify
 from bcrlsp.allocation.decide import decide
 from bcrlsp.allocation.infeasible import diagnose, rescue
 from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.program import NoFeasiblePoint
-from bcrlsp.allocation.rounding import NoIntegralPoint
+from bcrlsp.allocation.program import NoFeasiblePointError
+from bcrlsp.allocation.rounding import NoIntegralPointError
 from bcrlsp.allocation.rows import FloatArray, Rows, Tables
 from bcrlsp.allocation.search import Found, search
 from bcrlsp.allocation.settings import Settings
-from bcrlsp.errors import UserError
+from bcrlsp.arrays import is_number
+from bcrlsp.errors import UserError, shown
 
 # Passes that prices to begin at are worth, and the relative gap at which they have led somewhere.
 _WARM_PASSES, _WARM_GAP = 8, 1e-6
@@ -55,11 +56,11 @@ def run(
     objective = Objective.value(len(source.sizes), rows.alpha.shape[1])
     try:
         found = _search(source, rows, objective, settings, _start(rows, budgets, warm_start))
-    except NoFeasiblePoint:
+    except NoFeasiblePointError:
         raise diagnose(source, rows, budgets, settings) from None
     try:
         decided = decide(source, rows, objective, found)
-    except NoIntegralPoint as none:
+    except NoIntegralPointError as none:
         decided = rescue(source, rows, objective, budgets, settings, none)
     certificate = certify(source, rows, watched, objective, budgets, found, decided)
     changed = decided.levels != decided.base
@@ -85,7 +86,7 @@ def _search(
     few = settings.model_copy(update={"max_passes": min(_WARM_PASSES, settings.max_passes)})
     try:
         found = search(source, rows, objective, few, start)
-    except NoFeasiblePoint:
+    except NoFeasiblePointError:
         return search(source, rows, objective, settings)
     bound = dual_bound(source, rows, objective, found)
     reached = float(found.total) + math.fsum(found.core.gain * found.solution.x)
@@ -101,14 +102,20 @@ def _start(
 ) -> FloatArray | None:
     if warm_start is None:
         return None
+    if not isinstance(warm_start, Mapping):
+        raise UserError(f"warm_start is {warm_start!r}; allowed: {{budget: price}} or None")
     names = {budget.name for budget in budgets}
-    unknown = sorted(set(warm_start) - names)
+    unknown = sorted(set(warm_start) - names, key=repr)
     if unknown:
         raise UserError(
             f"warm_start has a price for {unknown[0]!r}, which is no budget; "
             f"allowed: {', '.join(sorted(names))}"
         )
-    prices = np.array([warm_start.get(name, 0.0) for name in rows.names])
-    if not np.all(np.isfinite(prices)):
-        raise UserError("warm_start has a price that is no finite number; leave it out")
+    for name, price in warm_start.items():
+        if not is_number(price):
+            raise UserError(
+                f"warm_start has a price that is no finite number for {name!r}: {shown(price)}; "
+                "leave it out"
+            )
+    prices = np.array([float(warm_start.get(name, 0.0)) for name in rows.names])
     return np.maximum(prices * rows.sign, 0.0)

@@ -17,7 +17,7 @@ _MANY = 20_000
 _ROUNDING = 1e-12
 
 
-class TooManyChoices(Exception):
+class TooManyChoicesError(Exception):
     """More choices than may be looked at."""
 
 
@@ -33,7 +33,7 @@ def best_levels(
 
     cost: (m, a). prices: (k,) of the rows, in their units. room: (k,) right sides that the choices
     of these users must keep. known: (m,) levels that keep every row. most: choices to look at.
-    Raises TooManyChoices.
+    Raises TooManyChoicesError.
     """
     use = _dense(moves, len(room))
     score = moves.merit - use @ prices
@@ -82,7 +82,7 @@ def _within(
     for place, user in enumerate(order):
         levels = np.flatnonzero(lost[user] <= reach)
         if len(total) * len(levels) > 8 * most:
-            raise TooManyChoices
+            raise TooManyChoicesError
         total = (total[:, None] + lost[user, levels]).ravel()
         used = (used[:, None, :] + use[user, levels]).reshape(-1, len(room))
         spent = (spent[:, None] + cost[user, levels]).ravel()
@@ -93,7 +93,7 @@ def _within(
         if kept.sum() > _MANY:
             kept[kept] = _different(total[kept], used[kept], spent[kept])
         if kept.sum() > most:
-            raise TooManyChoices
+            raise TooManyChoicesError
         total, used, spent, chosen = total[kept], used[kept], spent[kept], chosen[kept]
         if not len(total):
             return []

@@ -19,8 +19,8 @@ from bcrlsp.errors import UserError
 _SUM_BITS = 61
 _FLOAT_BITS = 52
 _SMALLEST = -900
-PLACES, SHORT_PLACES = 8, 4
-"""Most decimal places that are looked for in costs of double and of single precision."""
+PLACES = 8
+"""Most decimal places that are looked for in costs."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,6 @@ class Stats:
     users: how many. value: largest finite |value|. cost: largest cost of an allowed level.
     grid: e such that every cost is a whole multiple of 2^e (1023 when all are 0).
     places: decimal places with which all costs are written, above PLACES for none.
-    short_places: the same of costs in single precision, above SHORT_PLACES for none or where
-    some cost has more digits than single precision holds.
     """
 
     users: int
@@ -39,7 +37,6 @@ class Stats:
     cost: float
     grid: int
     places: int
-    short_places: int
 
     def merge(self, other: "Stats") -> "Stats":
         """Stats of both sets of users together."""
@@ -49,13 +46,7 @@ class Stats:
             max(self.cost, other.cost),
             min(self.grid, other.grid),
             max(self.places, other.places),
-            max(self.short_places, other.short_places),
         )
-
-    @property
-    def short(self) -> bool:
-        """Whether costs are decimals in single precision alone: see `decimals`."""
-        return self.places > PLACES and self.short_places <= SHORT_PLACES
 
 
 @dataclass(frozen=True)
@@ -102,7 +93,7 @@ def units_of(stats: Stats) -> Units:
     Raises UserError for magnitudes that no sum can hold.
     """
     value, bits = _value_exponent(stats.users, stats.value), _SUM_BITS - stats.users.bit_length()
-    places = stats.short_places if stats.short else stats.places
+    places = stats.places
     if places <= PLACES and stats.cost * 10.0**places < 2.0 ** (2 * bits):
         scale = 10**places
         return Units(math.ldexp(1.0, value), Fraction(1, scale), float(scale), True, bits, True)
@@ -113,11 +104,6 @@ def units_of(stats: Stats) -> Units:
     return Units(
         math.ldexp(1.0, value), step, math.ldexp(1.0, -exponent), False, bits, exact
     )  # fmt: skip
-
-
-def decimals(cost: NDArray[Any], units: Units) -> NDArray[np.float64]:
-    """Costs in single precision as the decimals that they stand for, in double precision."""
-    return np.rint(np.asarray(cost, dtype=np.float64) * units.per_cost) / units.per_cost
 
 
 def _top(largest: float) -> int:

@@ -18,7 +18,7 @@ from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.fixed import Units
 from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.program import NoFeasiblePoint
+from bcrlsp.allocation.program import NoFeasiblePointError
 from bcrlsp.allocation.rows import FloatArray, Rows
 from bcrlsp.allocation.search import search
 from bcrlsp.allocation.settings import Settings
@@ -108,7 +108,7 @@ def _sample_prices(
         limits[row] *= Fraction(share)
         try:
             found = search(sample, smaller.at(limits), objective, settings, depth=1)
-        except NoFeasiblePoint:
+        except NoFeasiblePointError:
             continue
         prices.append(found.solution.prices)
     return np.unique(np.array(prices).reshape(-1, len(rows)), axis=0)

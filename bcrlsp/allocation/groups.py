@@ -11,15 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bcrlsp.errors import UserError
+from bcrlsp.group_values import by_value
 
 Keys = list[tuple[Any, ...]]
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a group value stands for no group: None, NaN, NaT or pandas' NA."""
-    if value is None or type(value).__name__ == "NAType":
-        return True
-    return isinstance(value, float | np.floating | np.datetime64) and bool(value != value)
 
 
 def index_groups(
@@ -32,56 +26,87 @@ def index_groups(
     if groups is None:
         return [], [()], np.zeros(n, dtype=np.int32)
     named = dict(groups) if isinstance(groups, Mapping) else {"groups": groups}
+    held = [_distinct(column, _column(column, given, n)) for column, given in named.items()]
+    keys, inverse = combine([values for values, _ in held], [index for _, index in held], n)
+    return list(named), keys, inverse
+
+
+def combine(
+    parts: list[list[Any]], indices: list[NDArray[np.integer]], n: int
+) -> tuple[Keys, NDArray[np.int32]]:
+    """The keys that occur, and each user's (n,) number among them.
+
+    parts: distinct values of each column. indices: (n,) each user's place among them.
+    """
     code = np.zeros(n, dtype=np.int64)
-    parts = []
-    for column, given in named.items():
-        held = _column(column, given, n)
-        values, inverse = _distinct(column, held)
-        parts.append(values)
-        code = code * len(values) + inverse
-    present, inverse = _distinct("groups", code)
+    for values, index in zip(parts, indices, strict=True):
+        code = code * len(values) + index
+    present, inverse = _numbered(code)
     keys = []
-    for number in present:
-        key = []
+    for combination in present:
+        key, number = [], combination
         for values in reversed(parts):
-            number, index = divmod(number, len(values))
-            key.append(values[index])
+            number, place = divmod(number, len(values))
+            key.append(values[place])
         keys.append(tuple(reversed(key)))
-    return list(named), keys, inverse.astype(np.int32)
+    return keys, inverse.astype(np.int32)
+
+
+def merge_equal(values: list[Any]) -> tuple[list[Any], NDArray[np.int64]]:
+    """The distinct values in order, as `by_value` has them, and the place of each given one.
+
+    Raises TypeError for a value that has no hash.
+    """
+    entries = [by_value(value) for value in values]
+    # By their text: values of several types have no order of their own.
+    ordered = sorted(set(entries), key=lambda value: (type(value).__name__, repr(value)))
+    place = {value: index for index, value in enumerate(ordered)}
+    return ordered, np.array([place[value] for value in entries], dtype=np.int64)
 
 
 def _column(column: str, given: ArrayLike, n: int) -> NDArray[Any]:
+    if np.ma.is_masked(given):
+        raise UserError(f"{column} has masked entries; give None for a user in no group")
     try:
         held = np.asarray(given)
-    except ValueError:
+        if held.dtype.kind not in "biuO" and not hasattr(given, "dtype"):
+            # NumPy writes None and numbers beside texts as texts, and whole numbers as floats.
+            held = np.asarray(given, dtype=object)
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"{column} is no list of values; allowed: one value a user") from None
-    if held.dtype.kind == "U" and not hasattr(given, "dtype"):
-        # NumPy writes None and numbers beside texts as texts.
-        held = np.asarray(given, dtype=object)
     if held.shape != (n,):
         raise UserError(f"{column} has shape {held.shape}; allowed: ({n},), a value a user")
     return held
 
 
+def _numbered(held: NDArray[np.integer]) -> tuple[list[int], NDArray[np.integer]]:
+    """The distinct numbers, in order, and each entry's place among them."""
+    low, high = (int(held.min()), int(held.max())) if len(held) else (0, 0)
+    if high - low <= 2 * len(held):
+        # Numbers that lie close together need not be sorted.
+        off = (held - low).astype(np.int64)
+        there = np.bincount(off, minlength=high - low + 1) > 0
+        return (np.flatnonzero(there) + low).tolist(), (np.cumsum(there) - 1)[off]
+    values, inverse = np.unique(held, return_inverse=True)
+    return values.tolist(), inverse
+
+
 def _distinct(column: str, held: NDArray[Any]) -> tuple[list[Any], NDArray[np.integer]]:
     """The distinct values, in order, and each entry's place among them."""
-    if held.dtype.kind in "iu" and len(held):
-        low, high = int(held.min()), int(held.max())
-        if high - low <= 2 * len(held):
-            # Numbers that lie close together need not be sorted.
-            off = (held - low).astype(np.int64)
-            there = np.bincount(off, minlength=high - low + 1) > 0
-            return (np.flatnonzero(there) + low).tolist(), (np.cumsum(there) - 1)[off]
-    if held.dtype.kind not in "OfcmM":
-        values, inverse = np.unique(held, return_inverse=True)
-        return values.tolist(), inverse
+    if held.dtype.kind in "iu":
+        return _numbered(held)
     try:
-        entries = [None if is_missing(value) else value for value in held.tolist()]
-        # By their text: values of several types have no order of their own.
-        ordered = sorted(set(entries), key=lambda value: (type(value).__name__, repr(value)))
-        place = {value: index for index, value in enumerate(ordered)}
+        if held.dtype.kind != "O":
+            found, inverse = np.unique(held, return_inverse=True)
+            several = list(found)
+        else:
+            place: dict[Any, int] = {}
+            entries = held.tolist()
+            inverse = np.array([place.setdefault(value, len(place)) for value in entries])
+            several = list(place)
+        values, merged = merge_equal(several)
     except TypeError:
         raise UserError(
             f"{column} has a value that is no group; allowed: texts, numbers, dates or None"
         ) from None
-    return ordered, np.array([place[value] for value in entries], dtype=np.int64)
+    return values, merged[inverse.astype(np.int64)]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from bcrlsp.allocation.program import NoFeasiblePoint, Program, ProgramSolution
+from bcrlsp.allocation.program import NoFeasiblePointError, Program, ProgramSolution
 from bcrlsp.allocation.rows import FloatArray
 from bcrlsp.allocation.simplex import TRADED, Box, simplex
 from bcrlsp.compiled import compiled
@@ -38,7 +38,7 @@ class Steps:
 
 
 def solve_hulls(program: Program, room: FloatArray, box: Box) -> ProgramSolution:
-    """As simplex.solve_program, of a program with one pattern. Raises NoFeasiblePoint."""
+    """As simplex.solve_program, of a program with one pattern. Raises NoFeasiblePointError."""
     member, most, alone = program.member, program.most, len(room) == 1
     # One row alone is counted with its sign, so that a higher price always takes fewer steps.
     sign = np.asarray(member.sum(axis=1)).ravel() if alone else np.ones(program.cells)
@@ -63,7 +63,7 @@ def solve_hulls(program: Program, room: FloatArray, box: Box) -> ProgramSolution
         )
         taken[free] *= most
         if over > 0 and np.isinf(ends[0]):
-            raise NoFeasiblePoint
+            raise NoFeasiblePointError
         prices = np.maximum(box.centre + moved, 0.0)
         clipped = np.array([over > 0 or (over < 0 and box.width[0] < box.centre[0])])
     else:
@@ -102,7 +102,7 @@ def _sift(
                 sparse.csr_matrix(sparse.diags_array(use[asked]) @ member[asked]),
                 np.full(int(asked.sum()), most), None, most, left - member.T @ rest, size, box,
             )  # fmt: skip
-        except NoFeasiblePoint:
+        except NoFeasiblePointError:
             if asked.all():
                 raise
             asked[:] = True

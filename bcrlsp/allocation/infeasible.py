@@ -1,5 +1,6 @@
 """Which budget stands in the way, and the nearest one that can be kept with whole levels."""
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -10,8 +11,8 @@ from bcrlsp.allocation.bound import dual_bound
 from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.decide import Decided, decide, improve
 from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.program import NoFeasiblePoint
-from bcrlsp.allocation.rounding import NoIntegralPoint
+from bcrlsp.allocation.program import NoFeasiblePointError
+from bcrlsp.allocation.rounding import NoIntegralPointError
 from bcrlsp.allocation.rows import Rows
 from bcrlsp.allocation.search import Found, search
 from bcrlsp.allocation.settings import Settings
@@ -36,7 +37,7 @@ def diagnose(
         middle = (kept + broken) // 2
         try:
             least, _ = _least_use(source, rows, middle, range(middle), settings)
-        except NoFeasiblePoint:
+        except NoFeasiblePointError:
             broken = middle
             continue
         kept = middle
@@ -46,11 +47,11 @@ def diagnose(
     for beside in (others, range(kept)):
         try:
             least, found = _least_use(source, rows, kept, beside, settings)
-        except NoFeasiblePoint:
+        except NoFeasiblePointError:
             continue
         try:
             decided = decide(source, rows.only(beside), _use_of(rows, kept), found)
-        except NoIntegralPoint:
+        except NoIntegralPointError:
             continue
         return _name_row(rows, budgets, kept, _used(rows, kept, decided), least)
     return _name_row(rows, budgets, kept, Fraction(least), least)
@@ -62,7 +63,7 @@ def rescue(
     objective: Objective,
     budgets: Sequence[Budget],
     settings: Settings,
-    none: NoIntegralPoint,
+    none: NoIntegralPointError,
 ) -> Decided:
     """Whole levels within all rows where rounding from the optimum found none.
 
@@ -75,7 +76,7 @@ def rescue(
         try:
             least, found = _least_use(source, rows, row, others, settings)
             decided = decide(source, rows.only(others), _use_of(rows, row), found)
-        except (NoFeasiblePoint, NoIntegralPoint):
+        except (NoFeasiblePointError, NoIntegralPointError):
             continue
         used = _used(rows, row, decided)
         if used <= rows.exact[row]:
@@ -83,7 +84,9 @@ def rescue(
         if error is None or row == none.row:
             error = _name_row(rows, budgets, row, used, least)
     if error is None:
-        nearest = rows.exact[none.row] + Fraction(none.excess) / Fraction(rows.scale[none.row])
+        held = rows.exact[none.row] * Fraction(rows.scale[none.row])
+        held = Fraction(math.floor(held)) if rows.whole[none.row] else held
+        nearest = (held + Fraction(none.excess)) / Fraction(rows.scale[none.row])
         error = _name_row(rows, budgets, none.row, nearest, -np.inf)
     raise error
 
@@ -96,7 +99,7 @@ def _name_row(
     side = rows.sides[row]
     asked = budget.limit if side == "limit" else (budget.minimum or 0.0)
     proved = float(nearest) - least <= _CLOSE * max(abs(float(nearest)), abs(least))
-    return InfeasibleBudgetError(budget.name, side, float(asked), abs(float(nearest)), proved)
+    return InfeasibleBudgetError(budget.name, side, asked, abs(float(nearest)), proved)
 
 
 def _used(rows: Rows, row: int, decided: Decided) -> Fraction:
@@ -114,7 +117,7 @@ def _least_use(
 ) -> tuple[float, Found]:
     """What sign * use of a row cannot be less than, with the rows `beside` kept, and the search.
 
-    The dual bound of the linear program that looks for the least. Raises NoFeasiblePoint.
+    The dual bound of the linear program that looks for the least. Raises NoFeasiblePointError.
     """
     kept, objective = rows.only(beside), _use_of(rows, row)
     found = search(source, kept, objective, settings)

@@ -20,15 +20,15 @@ def _places(c, places, most, tolerance, largest):  # type: ignore[no-untyped-def
 
 
 @compiled()
-def inspect_block(value, cost, code, most, most_short, tops):  # type: ignore[no-untyped-def]
-    """(problem, row, level, largest |value|, largest cost, grid exponent, places, short places).
+def inspect_block(value, cost, code, most, tops):  # type: ignore[no-untyped-def]
+    """(problem, row, level, largest |value|, largest cost, grid exponent, places).
 
     problem: 0 none, 1 value not finite, 2 cost not finite or below 0, 3 no allowed level. The rest
-    as in fixed.Stats; most, most_short: decimal places to look for. tops: (g,) filled with the
+    as in fixed.Stats; most: decimal places to look for. tops: (g,) filled with the
     largest cost in each group.
     """
     top_value, top_cost, grid = 0.0, 0.0, 1023
-    places, short = 0, 0
+    places = 0
     steps_a_unit = np.ldexp(1.0, -grid)
     for i in range(value.shape[0]):
         allowed, dearest = False, 0.0
@@ -38,9 +38,9 @@ def inspect_block(value, cost, code, most, most_short, tops):  # type: ignore[no
                 continue
             allowed = True
             if not np.isfinite(v):
-                return 1, i, a, top_value, top_cost, grid, places, short
+                return 1, i, a, top_value, top_cost, grid, places
             if not (np.isfinite(c) and c >= 0.0):
-                return 2, i, a, top_value, top_cost, grid, places, short
+                return 2, i, a, top_value, top_cost, grid, places
             top_value = max(top_value, abs(v))
             dearest = max(dearest, c)
             if np.floor(c * steps_a_unit) != c * steps_a_unit:
@@ -49,15 +49,11 @@ def inspect_block(value, cost, code, most, most_short, tops):  # type: ignore[no
                 steps_a_unit = np.ldexp(1.0, -grid)
             if places <= most:
                 places = _places(c, places, most, 2.0**-49, 2.0**40)
-            if short <= most_short:
-                short = _places(c, short, most_short, 2.0**-23, 2.0**17)
-                if np.float64(np.float32(c)) != c:
-                    short = most_short + 1
         top_cost = max(top_cost, dearest)
         tops[code[i]] = max(tops[code[i]], dearest)
         if not allowed:
-            return 3, i, 0, top_value, top_cost, grid, places, short
-    return 0, 0, 0, top_value, top_cost, grid, places, short
+            return 3, i, 0, top_value, top_cost, grid, places
+    return 0, 0, 0, top_value, top_cost, grid, places
 
 
 @compiled()

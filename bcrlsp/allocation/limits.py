@@ -7,7 +7,10 @@ than a hundredth of a unit, the whole number is meant. Else a limit is kept to w
 
 from decimal import Decimal
 from fractions import Fraction
+from numbers import Rational
 from typing import Any
+
+import numpy as np
 
 _ULP = Fraction(1, 2**53)
 _FEW = 8
@@ -16,16 +19,23 @@ _MOST = Fraction(1, 2**30)
 
 
 def exact(number: Any) -> Fraction:
-    """A finite limit as it is written: Decimals and integers too are exact."""
-    return Fraction(number) if isinstance(number, int | Decimal) else Fraction(float(number))
+    """A finite limit as it is written: exact ones are exact, short floats their decimals."""
+    if isinstance(number, Rational | Decimal):
+        return Fraction(number)
+    if isinstance(number, np.floating) and not isinstance(number, float):
+        number = str(number)
+    return Fraction(float(number))
 
 
 def meant(number: Any, step: Fraction | None, users: int, sign: int) -> Fraction:
     """What may be used (sign 1), or must be (sign -1).
 
     step: of which every use is a whole multiple, None for no such step. users: that are counted.
+    A Decimal or a Fraction is meant to the letter.
     """
     limit = exact(number)
+    if isinstance(number, Decimal | Fraction):
+        return limit
     doubt = min((users + _FEW) * _ULP, _MOST)
     if step is None:
         return limit * (1 + sign * doubt)
@@ -34,8 +44,11 @@ def meant(number: Any, step: Fraction | None, users: int, sign: int) -> Fraction
     return whole if close and sign * (whole - limit) > 0 else limit
 
 
-def text(number: float) -> str:
+def text(number: Any) -> str:
     """A number in as many digits as it has, so that it can be given back."""
+    if isinstance(number, Decimal | Rational):
+        return str(number)
+    number = float(number)
     for digits in range(9, 17):
         short = f"{number:.{digits}g}"
         if float(short) == number:

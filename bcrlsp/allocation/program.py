@@ -23,7 +23,7 @@ from scipy import sparse
 from bcrlsp.allocation.rows import FloatArray, Rows
 
 
-class NoFeasiblePoint(Exception):
+class NoFeasiblePointError(Exception):
     """The program has no solution: the caller says which budget stands in the way."""
 
 

@@ -27,7 +27,7 @@ _INTEGER_USERS = 400
 NOISE_OF_SUMS = 2.0**-48
 
 
-class NoIntegralPoint(Exception):
+class NoIntegralPointError(Exception):
     """No choice keeps every row. row: which is broken in the best one, by how much."""
 
     def __init__(self, row: int, excess: float) -> None:
@@ -77,7 +77,7 @@ def round_levels(
     """(m,) levels that keep every row.
 
     start: (m,) levels to begin at. slack_of: levels (m,) -> (k,) exact room that they leave.
-    Raises NoIntegralPoint.
+    Raises NoIntegralPointError.
     """
     levels = start.copy()
     slack = slack_of(levels)
@@ -91,7 +91,7 @@ def round_levels(
         slack = slack_of(levels)
     if np.any(slack < 0.0):
         worst = int(np.argmin(slack / size))
-        raise NoIntegralPoint(worst, -float(slack[worst]))
+        raise NoIntegralPointError(worst, -float(slack[worst]))
     return levels
 
 

@@ -5,9 +5,8 @@ the count). All that a user sees of K prices is one price a pattern, so that a p
 costs the same for one budget and for hundreds.
 """
 
-import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -18,13 +17,12 @@ from scipy import sparse
 
 from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.fixed import Units
-from bcrlsp.allocation.groups import is_missing
 from bcrlsp.allocation.limits import meant
 from bcrlsp.allocation.measures import MEASURES
+from bcrlsp.allocation.members import members_of
 from bcrlsp.errors import UserError
 
 FloatArray = NDArray[np.float64]
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ class Rows:
 
     names, sides: budget and side ("limit" or "minimum") of each row.
     sign: (k,) 1 for a cap, -1 for a floor. rhs: (k,), sign included.
-    exact: (k,) the same as exact numbers (see limits.py). scale: (k,) units of use in 1,
-    1 where uses are no whole units.
+    exact: (k,) the same as exact numbers (see limits.py). whole: (k,) whether uses are whole units,
+    scale: (k,) units in a use of 1, 1 where uses are no whole units.
     member: (k, g) whether a row counts a group. pattern: (k,) its weights' row in alpha and beta.
     alpha, beta: (p, a) weights on the cost and on the count. sizes: (g,) users of each group.
     """
@@ -55,6 +53,7 @@ class Rows:
     sign: FloatArray
     rhs: FloatArray
     exact: tuple[Fraction, ...]
+    whole: NDArray[np.bool_]
     scale: FloatArray
     member: NDArray[np.bool_]
     pattern: NDArray[np.int64]
@@ -109,12 +108,19 @@ class Rows:
     def room(self, used: Sequence[Fraction], scaled: bool = False) -> FloatArray:
         """(k,) what is left of each row, below 0 exactly where it is broken.
 
-        scaled: in units of `scale`, so that whole units are whole numbers.
+        scaled: in units of `scale`; where uses are whole units, the whole ones that are left.
         """
         left = [b - u for b, u in zip(self.exact, used, strict=True)]
         if scaled:
-            left = [part * int(scale) for part, scale in zip(left, self.scale, strict=True)]
-        return np.array([float(part) for part in left], dtype=np.float64)
+            sized = zip(left, self.scale, self.whole, strict=True)
+            left = [
+                Fraction(math.floor(part * int(scale)) if whole else part * int(scale))
+                for part, scale, whole in sized
+            ]
+        # What a double cannot tell from 0 is not 0.
+        least = float(np.finfo(np.float64).tiny)
+        told = [float(part) or (least if part > 0 else -least if part else 0.0) for part in left]
+        return np.array(told, dtype=np.float64)
 
     def at(self, exact: Sequence[Fraction]) -> "Rows":
         """The same rows with other right sides."""
@@ -140,6 +146,7 @@ class Rows:
             sign=self.sign[some],
             rhs=self.rhs[some],
             exact=tuple(self.exact[k] for k in some),
+            whole=self.whole[some],
             scale=self.scale[some],
             member=self.member[some],
             pattern=self.pattern[some],
@@ -172,11 +179,11 @@ def compile_rows(
         index = patterns.setdefault((alpha.tobytes(), beta.tobytes()), len(patterns))
         if index == len(weights):
             weights.append((alpha, beta))
-        member = _members(budget, columns, keys, warn=not watch)
+        member = members_of(budget, columns, keys, warn=not watch)
         users, step = int(sizes[member].sum()), _step(alpha, beta, units)
         if budget.minimum and not users:
             raise InfeasibleBudgetError(budget.name, "minimum", budget.minimum, 0.0)
-        scale = 1.0 if step is None else float(1 / step)
+        scale = (step is not None, 1.0 if step is None else float(1 / step))
         if budget.limit < math.inf or watch:
             # A row that is only watched has no right side to speak of.
             most = Fraction(0) if budget.limit == math.inf else meant(budget.limit, step, users, 1)
@@ -195,7 +202,8 @@ def compile_rows(
         sign=np.array([row[2] for row in rows], dtype=np.float64),
         rhs=np.array([float(row[3]) for row in rows], dtype=np.float64),
         exact=tuple(row[3] for row in rows),
-        scale=np.array([row[6] for row in rows], dtype=np.float64),
+        whole=np.array([row[6][0] for row in rows], dtype=bool),
+        scale=np.array([row[6][1] for row in rows], dtype=np.float64),
         member=np.array([row[4] for row in rows], dtype=bool).reshape(len(rows), len(keys)),
         pattern=np.array([row[5] for row in rows], dtype=np.int64),
         alpha=np.array([w[0] for w in weights]).reshape(shape),
@@ -250,44 +258,3 @@ def _weights(budget: Budget, levels: int) -> tuple[FloatArray, FloatArray]:
         counted[:] = False
         counted[list(budget.levels)] = True
     return MEASURES.get(budget.measure)(counted)
-
-
-def _members(
-    budget: Budget, columns: Sequence[str], keys: Sequence[tuple[Any, ...]], warn: bool
-) -> NDArray[np.bool_]:
-    member = np.ones(len(keys), dtype=bool)
-    if budget.groups is None:
-        return member
-    if isinstance(budget.groups, Mapping):
-        wanted = dict(budget.groups)
-    elif len(columns) == 1:
-        wanted = {columns[0]: budget.groups}
-    else:
-        raise UserError(
-            f"budget {budget.name!r} names groups and there are {len(columns)} group columns "
-            f"({', '.join(columns) or 'none'}); write groups={{column: values}}"
-            if columns
-            else f"budget {budget.name!r} names groups and no groups are given; pass groups"
-        )
-    for column, values in wanted.items():
-        if column not in columns:
-            raise UserError(
-                f"budget {budget.name!r} names group column {column!r}; "
-                f"allowed: {', '.join(columns) or 'none'}"
-            )
-        held = [key[columns.index(column)] for key in keys]
-        chosen = set(values)
-        if any(is_missing(value) for value in chosen):
-            raise UserError(
-                f"budget {budget.name!r} names group None; a user without a value in {column} is "
-                "in no group: name the groups to count, or give such users a group"
-            )
-        unknown = sorted(chosen - set(held), key=repr)
-        if unknown and warn:
-            some = ", ".join(repr(v) for v in sorted(set(held), key=repr)[:10])
-            _LOG.warning(
-                "budget %r names group %r, which no user has in %s: it counts nobody there; "
-                "groups with users: %s", budget.name, unknown[0], column, some
-            )  # fmt: skip
-        member &= np.array([value in chosen for value in held], dtype=bool)
-    return member

@@ -22,7 +22,7 @@ from bcrlsp.allocation.blocks import Answer, Source
 from bcrlsp.allocation.core import Core
 from bcrlsp.allocation.local import Local, Plan, splits
 from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.program import NoFeasiblePoint, ProgramSolution
+from bcrlsp.allocation.program import NoFeasiblePointError, ProgramSolution
 from bcrlsp.allocation.route import Route
 from bcrlsp.allocation.rows import FloatArray, Rows
 from bcrlsp.allocation.settings import Settings
@@ -66,7 +66,7 @@ def search(
 ) -> Found:
     """Optimal prices of `rows` and the users that are undecided there.
 
-    start: (k,) prices to begin at, such as yesterday's. Raises NoFeasiblePoint.
+    start: (k,) prices to begin at, such as yesterday's. Raises NoFeasiblePointError.
     """
     none = np.zeros((0, len(rows.alpha)))
     shape = (len(source.sizes), len(rows.alpha))
@@ -103,7 +103,7 @@ def search(
         plan = replace(plan, salt=plan.salt + 1)
         here = Local(source, rows, objective, plan, most)
         if here.hopeless():
-            raise NoFeasiblePoint
+            raise NoFeasiblePointError
         if sampled and not here.exact and len(here.core.users) == 0 < here.near:
             plan = replace(plan, share=route.share(float(here.near)))
             continue
@@ -159,7 +159,7 @@ def _from_sample(
     try:
         other = search(sample, tighter, objective, settings, centre, depth + 1)
         far = np.abs(other.solution.prices - centre)
-    except NoFeasiblePoint:
+    except NoFeasiblePointError:
         far = step
     return centre, rows.by_pattern(_MARGIN * far + 1e-9 * step)
 
@@ -175,7 +175,7 @@ def _of_sample(
     smaller = rows.scaled(sample.users / source.users, sample.sizes)
     try:
         found = search(sample, smaller, objective, settings, depth=depth + 1)
-    except NoFeasiblePoint:
+    except NoFeasiblePointError:
         return sample, smaller, np.zeros(len(rows)), None
     return sample, smaller, found.solution.prices, found.answer
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from bcrlsp.allocation.program import NoFeasiblePoint, Program, ProgramSolution
+from bcrlsp.allocation.program import NoFeasiblePointError, Program, ProgramSolution
 from bcrlsp.allocation.rows import FloatArray
 
 _TOLERANCE = 1e-9
@@ -33,7 +33,7 @@ class Box:
 
 
 def solve_program(program: Program, room: FloatArray, box: Box) -> ProgramSolution:
-    """The optimum. room: (k,) what the centre's choices leave. Raises NoFeasiblePoint."""
+    """The optimum. room: (k,) what the centre's choices leave. Raises NoFeasiblePointError."""
     if not len(room):
         return ProgramSolution(np.zeros(len(program.net)), np.zeros(0), np.zeros(0, dtype=bool))
     size = np.where(program.largest > 0.0, program.largest, 1.0)
@@ -56,7 +56,7 @@ def simplex(
     """The optimum over 0 <= x <= most with once @ x <= together.
 
     net, most: (j,). use: (j, k). once: (c, j), None for none. room, size: (k,), size the scale of
-    each row. Raises NoFeasiblePoint.
+    each row. Raises NoFeasiblePointError.
     """
     count, rows = use.shape
     bounded = np.flatnonzero(np.isfinite(box.width))
@@ -94,7 +94,7 @@ def simplex(
         },
     )
     if found.status != 0:
-        raise NoFeasiblePoint
+        raise NoFeasiblePointError
     prices = np.maximum(box.centre - found.eqlin.marginals * big / size, 0.0)
     sold = (found.x[count : count + rows] > TRADED) & (box.width < box.centre)
     bought = np.zeros(rows, dtype=bool)

@@ -15,12 +15,15 @@ from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Solution, restate
 from bcrlsp.allocation.conditioning import condition_of, losses
 from bcrlsp.allocation.engine import Outcome, run
-from bcrlsp.allocation.fixed import Stats, decimals, units_of
+from bcrlsp.allocation.fixed import Stats, units_of
 from bcrlsp.allocation.groups import index_groups
 from bcrlsp.allocation.rows import check_budgets, compile_rows
 from bcrlsp.allocation.settings import Settings
+from bcrlsp.allocation.short_floats import as_written
 from bcrlsp.allocation.validate import equal_where_alike, hash_ids, inspect, masked
-from bcrlsp.errors import UserError
+from bcrlsp.arrays import has_text, is_number, is_whole
+from bcrlsp.errors import UserError, shown
+from bcrlsp.given_settings import given_settings
 
 Floats = NDArray[np.floating[Any]]
 
@@ -52,7 +55,7 @@ def solve(
     the budgets, fractional ones included, is worth more than its bound.
     Raises UserError for input that cannot be worked with and InfeasibleBudgetError.
     """
-    values, costs = _matrix("value", value), _matrix("cost", cost)
+    values, costs = _matrix("value", value), _matrix("cost", cost, written=True)
     if values.shape != costs.shape:
         raise UserError(
             f"value has shape {values.shape} and cost {costs.shape}; allowed: the same shape (n, a)"
@@ -60,16 +63,20 @@ def solve(
     n, levels = values.shape
     if n == 0:
         raise UserError("there are no users; give value and cost at least one row")
-    if not isinstance(partitions, int) or partitions < 1:
+    if not is_whole(partitions) or partitions < 1:
         raise UserError(f"partitions is {partitions!r}; allowed: a whole number of at least 1")
+    if not is_number(tolerance) or not tolerance > 0:
+        raise UserError(f"tolerance is {shown(tolerance)}; allowed: a finite number above 0")
+    how = given_settings(
+        Settings, Settings(tolerance=float(tolerance)) if settings is None else settings
+    )
     budgets = check_budgets(budgets)
-    values, costs = masked(values, costs, None if allowed is None else np.asarray(allowed))
+    values, costs = masked(values, costs, allowed)
     given = values
     values, changed = equal_where_alike(values)
     columns, keys, code = index_groups(groups, n)
     stats, tops = inspect(values, costs, code, len(keys), lambda row: f"row {row}")
-    costs = decimals(costs, units_of(stats)) if stats.short else costs
-    users = _Users(values, costs, code, hash_ids(user_ids, n), partitions)
+    users = _Users(values, costs, code, hash_ids(user_ids, n), min(int(partitions), n))
 
     def run_on(users: _Users, stats: Stats) -> Solution:
         sizes, units = np.bincount(code, minlength=len(keys)).astype(np.int64), units_of(stats)
@@ -78,7 +85,6 @@ def solve(
             for watch in (False, True)
         )
         source = ArraySource(users.blocks(), sizes, units, stats.value, tops)
-        how = settings or Settings(tolerance=tolerance)
         return users.solution(run(source, rows, watched, budgets, how, warm_start))
 
     conditioning = condition_of(values, stats.value)
@@ -135,11 +141,17 @@ class _Users:
         return Solution(chosen, outcome.certificate)
 
 
-def _matrix(name: str, given: ArrayLike) -> Floats:
+def _matrix(name: str, given: ArrayLike, written: bool = False) -> Floats:
+    """(n, a) numbers. written: short floats count as the decimals that they stand for."""
+    if np.ma.is_masked(given):
+        raise UserError(f"{name} has masked entries; rule levels out with allowed")
     try:
         matrix = np.asarray(given)
-        if matrix.dtype.kind not in "biufO":
+        if matrix.dtype.kind not in "biufO" or (matrix.dtype.kind == "O" and has_text(matrix)):
             raise TypeError
+        if written:
+            several = matrix.dtype == np.float64 and not hasattr(given, "dtype")
+            matrix = as_written(np.asarray(given, dtype=object) if several else matrix)
         if matrix.dtype not in (np.float32, np.float64):
             matrix = matrix.astype(np.float64)
     except (TypeError, ValueError, OverflowError):

@@ -1,14 +1,15 @@
 """Checks of the users' numbers, before any computing, and the hash of their ids."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bcrlsp.allocation import input_kernels, kernels
 from bcrlsp.allocation.blocks import threads_for
-from bcrlsp.allocation.fixed import PLACES, SHORT_PLACES, Stats
+from bcrlsp.allocation.fixed import PLACES, Stats
+from bcrlsp.arrays import as_flags
 from bcrlsp.errors import DataError, UserError
 
 Floats = NDArray[np.floating[Any]]
@@ -36,19 +37,17 @@ def equal_where_alike(value: Floats) -> tuple[Floats, NDArray[np.int64]]:
     return value, rows
 
 
-def masked(value: Floats, cost: Floats, allowed: NDArray[Any] | None) -> tuple[Floats, Floats]:
+def masked(value: Floats, cost: Floats, allowed: ArrayLike | None) -> tuple[Floats, Floats]:
     """value and cost with -inf and 0 where a level is not allowed, as a value of -inf says too."""
     if allowed is None:
         ruled_out = np.isneginf(value) if np.isneginf(value.min(initial=0.0)) else None
         if ruled_out is None or not cost[ruled_out].any():
             return value, cost
         return value, np.where(ruled_out, cost.dtype.type(0.0), cost)
-    if allowed.shape != value.shape or allowed.dtype != np.bool_:
-        raise UserError(
-            f"allowed has shape {allowed.shape} and type {allowed.dtype}; "
-            f"allowed: booleans of shape {value.shape}"
-        )
-    ruled_out = ~allowed | np.isneginf(value)
+    may = as_flags(allowed, "allowed")
+    if may.shape != value.shape:
+        raise UserError(f"allowed has shape {may.shape}; allowed: booleans of shape {value.shape}")
+    ruled_out = ~may | np.isneginf(value)
     value, cost = value.copy(), cost.copy()
     value[ruled_out] = -np.inf
     cost[ruled_out] = 0.0
@@ -70,7 +69,7 @@ def inspect(
     allowed level.
     """
     tops = np.zeros(groups)
-    told = input_kernels.inspect_block(value, cost, code, PLACES, SHORT_PLACES, tops)
+    told = input_kernels.inspect_block(value, cost, code, PLACES, tops)
     problem, row, level, *found = told
     if problem == 1:
         raise DataError(
@@ -87,15 +86,24 @@ def inspect(
     return Stats(len(value), *found), tops
 
 
-def hash_ids(user_ids: Sequence[Any] | None, n: int) -> NDArray[np.uint64]:
+def hash_ids(user_ids: Iterable[Any] | None, n: int) -> NDArray[np.uint64]:
     """(n,) hashes of the ids' text; without ids, of the rows' numbers. Ids must be unique."""
     hashes = np.empty(n, dtype=np.uint64)
     if user_ids is None:
         kernels.hash_numbers(hashes, threads_for(n))
         return hashes
-    if len(user_ids) != n:
-        raise UserError(f"user_ids has {len(user_ids)} entries; allowed: one for each of {n} users")
-    texts = [str(user).encode() for user in user_ids]
+    ordered_ids = isinstance(user_ids, Iterable) and not isinstance(
+        user_ids, str | bytes | Set | Mapping
+    )
+    if not ordered_ids:
+        raise UserError(f"user_ids is {user_ids!r}; allowed: a list of ids, one a user")
+    ids = list(user_ids)
+    if len(ids) != n:
+        raise UserError(f"user_ids has {len(ids)} entries; allowed: one for each of {n} users")
+    nobody = next((row for row, user in enumerate(ids) if user is None), None)
+    if nobody is not None:
+        raise DataError(f"user_ids has None in row {nobody}; give every row its user")
+    texts = [str(user).encode(errors="surrogatepass") for user in ids]
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     kernels.hash_block(np.frombuffer(b"".join(texts) or b"\0", dtype=np.uint8), offsets, hashes)
     ordered = np.sort(hashes)

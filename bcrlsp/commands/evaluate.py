@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from click import FloatRange
 from pyspark.sql import functions as F
 
@@ -71,7 +72,7 @@ def evaluate(
         with context.stage(f"Estimating {measure}"):
             common: dict[str, Any] = {
                 "gamma": settings.gamma,
-                "largest": max(context.config.amounts) if measure == "cost" else None,
+                "largest": _largest(context, table) if measure == "cost" else None,
                 "seed": context.config.seed,
                 "settings": settings.estimation,
             }
@@ -103,6 +104,15 @@ def evaluate(
         "discounted_periods": _discounted_periods(table, settings.gamma),
     }
     return _told(context, found, rows, apart, figures)
+
+
+def _largest(context: Context, table: pa.Table) -> float | None:
+    """The largest cost that a row may have: the largest face value, or more where the log has it.
+
+    Amounts may have been larger before.
+    """
+    seen = pc.max(table["cost"]).as_py()
+    return max(*context.config.amounts, seen or 0.0) or None
 
 
 def _guards(context: Context, trained: Trained) -> dict[str, Guard]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.control.money import Money
 from bcrlsp.errors import DataError, UserError
+from bcrlsp.group_values import by_value
 
 Groups = Collection[Hashable] | Mapping[str, Collection[Hashable]]
 GroupValues = Any
@@ -202,14 +203,26 @@ def _counts(groups: Groups | None, held: Mapping[str, Hashable]) -> bool:
     if groups is None:
         return True
     if isinstance(groups, Mapping):
-        return all(held[name] in values for name, values in groups.items())
-    return held[""] in groups
+        return all(_among(held[name], values) for name, values in groups.items())
+    return _among(held[""], groups)
+
+
+def _among(value: Hashable, values: Iterable[Hashable]) -> bool:
+    """Whether a user's value is one of those; a missing one is none."""
+    shared = by_value(value)
+    return shared is not None and any(by_value(one) == shared for one in values)
 
 
 def _values(column: Any, n: int) -> list[Hashable]:
     if isinstance(column, str) and n == 1:
         return [column]
-    values: list[Hashable] = column.tolist() if hasattr(column, "tolist") else list(column)
+    kind = getattr(column, "dtype", None)
+    # Times finer than Python's and short floats are told apart as they are held.
+    own = isinstance(kind, np.dtype) and (kind.kind in "mM" or kind in (np.float16, np.float32))
+    plain = hasattr(column, "tolist") and not own
+    values: list[Hashable] = (
+        column.tolist() if plain else list(np.asarray(column) if own else column)
+    )
     if len(values) != n:
         raise DataError(f"groups are of {len(values)} users and states of {n}; give one a user")
     return values

@@ -16,6 +16,10 @@ class Columns:
     """Arrays in the table's own order. Every method raises DataError for what it cannot read."""
 
     def __init__(self, table: pa.Table) -> None:
+        names = table.column_names
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise DataError(f"trajectories have the column {twice[0]!r} twice; give each name once")
         self._table = table
 
     def __len__(self) -> int:
@@ -51,7 +55,7 @@ class Columns:
 
     def numbers(self, name: str, nulls: bool = False) -> Floats:
         """A numeric column, array (N,); nulls become nan where they may be there."""
-        cast = _cast(name, self._table[name], pa.float64(), "numbers that a double can hold")
+        cast = cast_column(name, self._table[name], pa.float64(), "numbers that a double can hold")
         values = np.asarray(cast.to_numpy(), dtype=np.float64)
         if not nulls:
             self.fail(~np.isfinite(values), name, values, "a finite number")
@@ -60,12 +64,13 @@ class Columns:
     def whole(self, name: str) -> Ints:
         """A column of whole numbers, array (N,)."""
         values = self.numbers(name)
-        self.fail(values != np.floor(values), name, values, "a whole number")
+        odd = (values != np.floor(values)) | (np.abs(values) >= 2**53)
+        self.fail(odd, name, values, "a whole number of at most 2^53")
         return values.astype(np.int64)
 
     def flags(self, name: str) -> Bools:
         """A boolean column, array (N,); null is false."""
-        cast = _cast(name, self._table[name], pa.bool_(), "true or false")
+        cast = cast_column(name, self._table[name], pa.bool_(), "true or false")
         filled = pc.fill_null(cast, False)
         return np.asarray(filled.to_numpy(), dtype=np.bool_)
 
@@ -78,7 +83,9 @@ class Columns:
         column = self._table[name]
         if column.null_count:
             raise DataError(f"trajectories: {name} is null in {column.null_count} rows; fill it")
-        cast = _cast(name, column, pa.timestamp("us"), "dates, or timestamps of whole microseconds")
+        cast = cast_column(
+            name, column, pa.timestamp("us"), "dates, or timestamps of whole microseconds"
+        )
         return np.asarray(cast.cast(pa.int64()).to_numpy(), dtype=np.int64)
 
     def matrix(self, name: str) -> Floats:
@@ -91,7 +98,7 @@ class Columns:
         self.fail(sizes != width, f"length of the {name}", sizes, f"{width} (null counts as -1)")
         if width < 1:
             raise DataError(f"trajectories: every {name} is empty; give at least one number")
-        flat = _cast(name, pc.list_flatten(column), pa.float64(), "lists of numbers")
+        flat = cast_column(name, pc.list_flatten(column), pa.float64(), "lists of numbers")
         return np.asarray(flat.to_numpy(False), dtype=np.float64).reshape(len(sizes), width)
 
     def states(self) -> Floats:
@@ -113,13 +120,14 @@ class Columns:
             raise DataError(
                 f"trajectories: user_id is null in {column.null_count} rows; remove them"
             )
-        encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+        texts = cast_column("user_id", column, pa.string(), "texts or numbers")
+        encoded = texts.combine_chunks().dictionary_encode()
         names = np.asarray(encoded.dictionary.to_pylist(), dtype=np.str_)
         ranked, positions = np.unique(names, return_inverse=True)
         return ranked, positions[np.asarray(encoded.indices.to_numpy(False))].astype(np.int64)
 
 
-def _cast(name: str, column: Any, kind: pa.DataType, allowed: str) -> Any:
+def cast_column(name: str, column: Any, kind: pa.DataType, allowed: str) -> Any:
     """The column as another type; DataError with Arrow's own reason where that cannot be.
 
     The type may be right and a value not: a number beyond a double's, a part of a microsecond.

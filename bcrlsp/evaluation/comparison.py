@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bcrlsp.errors import DataError
+from bcrlsp.arrays import is_whole
+from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.evaluation.bounds import gain_bounds, value_bounds
+from bcrlsp.evaluation.columns import cast_column
 from bcrlsp.evaluation.estimators import ESTIMATORS
 from bcrlsp.evaluation.events import Events
 from bcrlsp.evaluation.evidence import (
@@ -30,6 +32,7 @@ from bcrlsp.evaluation.reading import LoggedTable, Target, read_log
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.evaluation.terms import Terms
 from bcrlsp.frames import as_table
+from bcrlsp.given_settings import given_settings
 
 EVERYONE = "all users"
 """The segment that holds every user."""
@@ -78,16 +81,20 @@ def compare(
     estimator is a ratio the contribution is its first-order share (`Terms.contributions`).
     Raises UserError as `estimate` does.
     """
-    settings = settings or Settings()
+    settings = given_settings(Settings, settings)
     ESTIMATORS.get(estimator)
     INTERVALS.get(interval)
     request = asked(estimator, measure, gamma, seed, settings, largest, confidence)
+    if not is_whole(most) or most < 1:
+        raise ConfigError(f"most is {most!r}; allowed: a whole number of at least 1")
     table = as_table(trajectories)
-    read = read_log(table, target, measure, gamma=gamma, states=request.needs_states)
+    read = read_log(
+        table, target, measure, gamma=gamma, states=request.needs_states, largest=largest
+    )
     request = replace(request, modelled=bool(np.isnan(read.log.propensities).any()))
     models = None
     if len(read.log.users) >= settings.min_effective_users:
-        sample = replace(read, log=read.log.sample(settings.max_fit_rows, seed))
+        sample = replace(read, log=read.log.sample(settings.max_fit_rows, request.seed))
         models = fit_models(sample, request)
 
     def compared(name: str, part: LoggedTable) -> Comparison:
@@ -180,11 +187,12 @@ def _segments(
             f"trajectories have no column {column!r} to tell segments by; they have: "
             f"{', '.join(table.column_names)}"
         )
+    column_of_texts = cast_column(column, table[column], pa.string(), "texts or numbers")
     ids = np.asarray(table["user_id"].cast(pa.string()).to_pylist(), dtype=np.str_)
     steps = np.asarray(table["step"].to_numpy(), dtype=np.int64)
     order = np.lexsort((steps, ids))
     last = order[np.flatnonzero(np.append(ids[order][1:] != ids[order][:-1], True))]
-    held = table[column].cast(pa.string()).to_pylist()
+    held = column_of_texts.to_pylist()
     names = np.array([OTHERS if held[row] is None else held[row] for row in last], dtype=np.str_)
     known, counts = np.unique(names, return_counts=True)
     if len(known) < 2:

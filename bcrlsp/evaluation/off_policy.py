@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
+from bcrlsp.arrays import is_whole
 from bcrlsp.errors import ConfigError
 from bcrlsp.evaluation.behaviour import Calibration
 from bcrlsp.evaluation.bounds import value_bounds
@@ -27,6 +28,7 @@ from bcrlsp.evaluation.intervals import INTERVALS
 from bcrlsp.evaluation.reading import Target, read_log
 from bcrlsp.evaluation.settings import Settings
 from bcrlsp.frames import as_table
+from bcrlsp.given_settings import given_settings
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def estimate(
 
     Raises UserError (ConfigError, DataError) for a mistake in any of these.
     """
-    settings = settings or Settings()
+    settings = given_settings(Settings, settings)
     ESTIMATORS.get(estimator)
     INTERVALS.get(interval)
     request = asked(estimator, measure, gamma, seed, settings, largest, confidence)
@@ -123,14 +125,17 @@ def asked(
     confidence: float,
 ) -> Request:
     """The request, its numbers checked; ConfigError for one out of its range."""
-    for name, value in (("gamma", gamma), ("confidence", confidence), ("largest", largest or 0.0)):
+    held = 1.0 if largest is None else largest
+    for name, value in (("gamma", gamma), ("confidence", confidence), ("largest", held)):
         if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
             raise ConfigError(f"{name} is {value!r}; allowed: a number")
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence is {confidence}; allowed: above 0 and below 1")
-    if largest is not None and not 0 <= largest < np.inf:
-        raise ConfigError(f"largest is {largest}; allowed: a finite amount, at least 0")
-    return Request(estimator, measure, gamma, seed, settings, largest)
+    if not 0 < held < np.inf:
+        raise ConfigError(f"largest is {largest}; allowed: a finite amount above 0")
+    if not is_whole(seed) or seed < 0:
+        raise ConfigError(f"seed is {seed!r}; allowed: a whole number of at least 0")
+    return Request(estimator, measure, gamma, int(seed), settings, largest)
 
 
 def judged(gathered: Gathered, request: Request, confidence: float, interval: str) -> Estimate:
@@ -181,6 +186,7 @@ def _gather(
         states=request.needs_states,
         propensities=propensities,
         allowed=allowed,
+        largest=request.largest,
     )
     users = len(read.log.users)
     if users < request.settings.min_effective_users:

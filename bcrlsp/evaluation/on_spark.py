@@ -93,6 +93,7 @@ def _read(table: pa.Table, target: Target, request: Request, calendar: Ints) -> 
         request.measure,
         gamma=request.gamma,
         states=request.needs_states,
+        largest=request.largest,
         calendar=calendar,
     )
 

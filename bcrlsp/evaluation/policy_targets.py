@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bcrlsp.arrays import as_flags, as_numbers
 from bcrlsp.errors import ConfigError, DataError
 from bcrlsp.evaluation.log import Bools, Floats
 from bcrlsp.evaluation.reading import SUM_TOLERANCE
@@ -34,7 +35,7 @@ def priced(
     period). Returns array (n, a). DataError or ConfigError for other shapes, nan, a price below 0.
     """
     values = _values(q)
-    prices = np.asarray(price, dtype=np.float64)
+    prices = as_numbers(price, "price")
     if prices.shape not in ((), (len(values),)):
         raise DataError(
             f"price has the shape {prices.shape}; allowed: one number, or ({len(values)},)"
@@ -43,7 +44,9 @@ def priced(
         worst = prices.min()
         raise ConfigError(f"price is {worst}; allowed: finite and at least 0")
     try:
-        costs = np.broadcast_to(np.asarray(cost, dtype=np.float64), values.shape)
+        costs = np.broadcast_to(as_numbers(cost, "cost"), values.shape)
+    except DataError:
+        raise
     except ValueError:
         raise DataError(
             f"cost has the shape {np.shape(cost)}; allowed: {values.shape} or ({values.shape[1]},)"
@@ -61,8 +64,8 @@ def smoothed(target: ArrayLike, epsilon: float, *, allowed: ArrayLike | None = N
     More epsilon makes the target easier to evaluate and less the policy that was meant. DataError
     where a row of the target is no distribution.
     """
-    if not 0 <= epsilon <= 1:
-        raise ConfigError(f"epsilon is {epsilon}; allowed: 0 to 1")
+    if not isinstance(epsilon, int | float | np.number) or not 0 <= epsilon <= 1:
+        raise ConfigError(f"epsilon is {epsilon!r}; allowed: 0 to 1")
     values = _values(target)
     sums = values.sum(axis=1)
     bad = (values < 0).any(axis=1) | (np.abs(sums - 1) > SUM_TOLERANCE)
@@ -87,7 +90,7 @@ def _choose(scores: Floats, costs: Floats, allowed: Bools) -> Floats:
 
 
 def _values(values: ArrayLike) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
+    array = as_numbers(values, "values")
     if array.ndim != 2 or array.shape[1] < 1:
         raise DataError(f"values have the shape {array.shape}; allowed: (rows, levels)")
     bad = ~np.isfinite(array)
@@ -103,7 +106,7 @@ def _values(values: ArrayLike) -> Floats:
 def _mask(allowed: ArrayLike | None, values: Floats) -> Bools:
     if allowed is None:
         return np.ones(values.shape, dtype=np.bool_)
-    mask = np.asarray(allowed, dtype=np.bool_)
+    mask = as_flags(allowed, "allowed")
     if mask.shape != values.shape:
         raise DataError(f"allowed has the shape {mask.shape}; allowed: {values.shape}")
     empty = np.logical_not(mask.any(axis=1))

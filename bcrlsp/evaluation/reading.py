@@ -11,9 +11,10 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from bcrlsp.arrays import as_flags, as_numbers
-from bcrlsp.errors import ConfigError, DataError
+from bcrlsp.errors import BcrlspError, ConfigError, DataError
 from bcrlsp.evaluation.columns import Columns
 from bcrlsp.evaluation.log import Bools, Floats, Ints, Log
+from bcrlsp.trajectory_order import early_end, late_period
 
 MEASURES = {"retention": "reward", "cost": "cost"}
 """What can be evaluated, and the column it is read from."""
@@ -24,6 +25,15 @@ holds them as lists; or a function that makes them from the table."""
 
 SUM_TOLERANCE = 1e-6
 """By how much a row of target probabilities may miss 1: float32 policies do by 1e-7 a level."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Rewards and costs are at most this, as in training: beyond it their squares have no sum."""
+
+WEIGHT_DIGITS = 60
+"""Decimal digits of the largest weight of a trajectory."""
+
+ROUNDED = 1e-6
+"""Part by which an amount in single precision may be off."""
 
 LOGGED_TOLERANCE = 1e-3
 """By how much a row of propensities may: logs hold them with three or four digits."""
@@ -51,17 +61,19 @@ def read_log(
     states: bool,
     propensities: ArrayLike | None = None,
     allowed: ArrayLike | None = None,
+    largest: float | None = None,
     calendar: Ints | None = None,
 ) -> LoggedTable:
     """Checks everything that a user can get wrong and sorts the rows by user and step.
 
     table: the contract's trajectory columns. target: see `Target`. states: whether to read them;
     they are read as well where a propensity is unknown (null or nan). propensities: (n,) of the
-    level sent or (n, a) of all levels, instead of the column. allowed: bool (n, a). calendar:
-    starts of all periods, sorted, in microseconds since 1970, where the table is a part of a
-    larger one. Raises DataError or ConfigError with the row, its user and period.
+    level sent or (n, a) of all levels, instead of the column. allowed: bool (n, a). largest: what
+    no row's measure may be above. calendar: starts of all periods, sorted, in microseconds since
+    1970, where the table is a part of a larger one.
+    Raises DataError or ConfigError with the row, its user and period.
     """
-    if measure not in MEASURES:
+    if not isinstance(measure, str) or measure not in MEASURES:
         raise ConfigError(f"unknown measure {measure!r}; allowed: {', '.join(MEASURES)}")
     if not 0.0 <= gamma <= 1.0:
         raise ConfigError(f"gamma is {gamma}; allowed: 0 to 1")
@@ -92,10 +104,10 @@ def read_log(
 
     terminal = columns.flags("terminal")[order]
     last = offsets[1:] - 1
-    early = np.setdiff1d(np.flatnonzero(terminal), last)
-    if len(early):
+    early = early_end(terminal, offsets)
+    if early is not None:
         raise DataError(
-            f"trajectories: {columns.place(order[early[0]])} is terminal but another row of the "
+            f"trajectories: {columns.place(order[early])} is terminal but another row of the "
             "user follows; only a user's last row may be: rebuild the trajectories"
         )
     lengths = np.diff(offsets)
@@ -103,6 +115,10 @@ def read_log(
     measured = columns.numbers(MEASURES[measure])
     if measure == "cost":
         columns.fail(measured < 0, "cost", measured, "0 or more")
+    most = LARGEST if largest is None else min(float(largest), LARGEST)
+    # Shares and amounts may have passed through single precision.
+    beyond = np.maximum(measured - most * (1 + ROUNDED), -measured - LARGEST) > 0
+    columns.fail(beyond, MEASURES[measure], measured, f"at most {most:g}, the largest possible")
     log = Log(
         users=users,
         offsets=offsets,
@@ -115,6 +131,7 @@ def read_log(
         states=columns.states()[order] if states else None,
         allowed=None if permitted is None else permitted[order],
     )
+    _check_weights(columns, log, order)
     return LoggedTable(log, None if behaviour is None else behaviour[order], len(periods))
 
 
@@ -134,8 +151,7 @@ def _target(columns: Columns, table: pa.Table, target: Target) -> Floats:
         columns.need(target)
         values = columns.matrix(target)
     else:
-        given = target(table) if callable(target) else target
-        values = as_numbers(given, "target")
+        values = as_numbers(_called(target, table) if callable(target) else target, "target")
     if values.ndim != 2 or values.shape[0] != len(columns) or values.shape[1] < 1:
         raise DataError(
             f"target has the shape {values.shape}; allowed: ({len(columns)}, levels), "
@@ -153,6 +169,19 @@ def _target(columns: Columns, table: pa.Table, target: Target) -> Floats:
     )
     normalised: Floats = values / sums[:, None]
     return normalised
+
+
+def _called(target: Callable[[pa.Table], ArrayLike], table: pa.Table) -> ArrayLike:
+    try:
+        return target(table)
+    except BcrlspError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"the target's function failed on the trajectories: {type(error).__name__}: {reason}; "
+            "allowed: a function of a pyarrow.Table that returns probabilities (n, a)"
+        ) from error
 
 
 def _permitted(columns: Columns, allowed: ArrayLike, target: Floats, levels: Ints) -> Bools:
@@ -218,6 +247,22 @@ def _propensities(
     return chosen, behaviour
 
 
+def _check_weights(columns: Columns, log: Log, order: Ints) -> None:
+    """No weight along a trajectory whose square a double cannot hold."""
+    with np.errstate(divide="ignore", over="ignore"):
+        ratios = np.nan_to_num(log.ratios, nan=1.0, posinf=np.inf)
+    beyond = log.total(np.log10(np.maximum(ratios, 1.0))) > WEIGHT_DIGITS
+    if beyond.any():
+        first, end = log.offsets[int(beyond.argmax()) :][:2]
+        row = int(first) + int(np.argmax(ratios[first:end]))
+        raise DataError(
+            f"trajectories: the propensity is {log.propensities[row]:g} in "
+            f"{columns.place(order[row])}, and the target's probabilities over the propensities of "
+            f"the user's rows come to more than 1e{WEIGHT_DIGITS}; allowed: the chances that the "
+            "levels were drawn with"
+        )
+
+
 def _check_sequence(columns: Columns, order: Ints, codes: Ints, steps: Ints, ranks: Ints) -> None:
     """No period twice, steps one after another, later steps in later periods."""
     by_period = np.lexsort((ranks, codes))
@@ -235,10 +280,9 @@ def _check_sequence(columns: Columns, order: Ints, codes: Ints, steps: Ints, ran
             f"trajectories: step {steps[order][at + 1]} follows step {steps[order][at]} in "
             f"{columns.place(order[at + 1])}; steps must be consecutive: do not filter rows"
         )
-    back = same & (np.diff(ranks[order]) <= 0)
-    if back.any():
-        row = order[int(np.flatnonzero(back)[0]) + 1]
+    late = late_period(same, ranks[order])
+    if late is not None:
         raise DataError(
-            f"trajectories: {columns.place(row)} is of an earlier period than the step before it; "
-            "periods must rise with the steps"
+            f"trajectories: {columns.place(order[late])} is of an earlier period than the "
+            "step before it; periods must rise with the steps"
         )

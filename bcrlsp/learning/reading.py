@@ -5,7 +5,6 @@ rest and puts every row in its place. Memory is the arrays, one batch, and the k
 the largest of the arrays, can be in a file instead (`disk`).
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -18,16 +17,19 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bcrlsp.arrays import as_flags, as_levels, as_propensities, as_states, whole
+from bcrlsp.arrays import as_flags, as_levels, whole
 from bcrlsp.errors import DataError
 from bcrlsp.frames import as_table
 from bcrlsp.learning import disk
+from bcrlsp.learning.columns import ids_of, instants_of, matrix_of, numbers_of, read_as
 from bcrlsp.learning.memory import release_memory
 from bcrlsp.learning.transitions import Transitions, check_values
+from bcrlsp.trajectory_order import early_end, late_period
 
 Batches = Callable[[list[str]], Iterable[pa.RecordBatch]]
 
 _KEYS = ["user_id", "step"]
+_PERIODS = ("period_start", "period")
 _VALUES = ["state", "level", "reward", "cost", "propensity", "terminal"]
 _BATCH_ROWS = 8_192
 _BUFFER = 2**18
@@ -121,12 +123,15 @@ def from_batches(
     states_in: file that the states are put into; None: memory.
     """
     place = disk.allocate(states_in)
+    twice = [name for name in schema.names if schema.names.count(name) > 1]
+    if twice:
+        raise DataError(f"trajectories have the column {twice[0]} twice; give each name once")
     missing = [name for name in (*_KEYS, *_VALUES) if name not in schema.names]
     if missing:
         raise DataError(
             f"trajectories lack the column {missing[0]}; they have {', '.join(schema.names)}"
         )
-    places, has_next, users, feature_set = _places(batches, "feature_set" in schema.names)
+    places, has_next, users, feature_set = _places(batches, schema.names)
     release_memory()  # what the keys took, before the states need it
     rows = len(places)
     width = 0
@@ -142,26 +147,32 @@ def from_batches(
             continue
         to = places[done : done + batch.num_rows]
         done += batch.num_rows
-        held = _matrix(batch.column("state"), "state", width)
+        held = matrix_of(batch.column("state"), "state", width)
         if not states.size:
             width = held.shape[1]
             states = place((rows, width))
         check_values(held, feature_names, rows=False)
         states[to] = held
-        levels[to] = _read(as_levels, _numbers(batch, "level"), "level")
+        levels[to] = read_as(as_levels, numbers_of(batch, "level"), "level")
         for name, array in numbers.items():
-            array[to] = _numbers(batch, name)
-        terminal[to] = _read(as_flags, _numbers(batch, "terminal"), "terminal")
+            array[to] = numbers_of(batch, name)
+        terminal[to] = read_as(as_flags, numbers_of(batch, "terminal"), "terminal")
         if masked:
-            may = _matrix(
+            may = matrix_of(
                 batch.column("allowed"), "allowed", 0 if allowed is None else allowed.shape[1]
             )
             allowed = np.empty((rows, may.shape[1]), bool) if allowed is None else allowed
-            allowed[to] = _read(as_flags, may, "allowed")
+            allowed[to] = read_as(as_flags, may, "allowed")
     del places
     if isinstance(states, disk.StatesOnDisk):
         states = disk.finished(states)
-    has_next &= ~terminal
+    early = early_end(terminal, users)
+    if early is not None:
+        first = int(users[np.searchsorted(users, early, "right") - 1])
+        raise DataError(
+            f"row {early - first} of a user's trajectory is terminal but another row of the user "
+            "follows; only a user's last row may be: rebuild the trajectories"
+        )
     release_memory()
     return Transitions(
         states=states,
@@ -178,16 +189,21 @@ def from_batches(
 
 
 def _places(
-    batches: Batches, with_feature_set: bool
+    batches: Batches, names: Sequence[str]
 ) -> tuple[NDArray[np.integer], NDArray[np.bool_], NDArray[np.int64], str]:
     """Where each row read goes, which placed rows have a next one, and where users start."""
     ids, steps, feature_sets = [], [], set()
-    for batch in batches([*_KEYS, *(["feature_set"] if with_feature_set else [])]):
+    starts_at: list[NDArray[np.integer] | None] = []
+    when = next((name for name in _PERIODS if name in names), None)
+    besides = [name for name in ("feature_set", when or "") if name in names]
+    for batch in batches([*_KEYS, *besides]):
         if batch.column("user_id").null_count:
             raise DataError("a trajectory has no user_id; rebuild the trajectories")
-        ids.append(batch.column("user_id"))
-        steps.append(_read(whole, _numbers(batch, "step"), "step").astype(np.int32))
-        if with_feature_set:
+        ids.append(ids_of(batch.column("user_id")))
+        if when is not None:
+            starts_at.append(instants_of(batch.column(when), when))
+        steps.append(read_as(whole, numbers_of(batch, "step"), "step").astype(np.int32))
+        if "feature_set" in names:
             feature_sets |= set(batch.column("feature_set").unique().to_pylist())
     if not sum(map(len, steps)):
         raise DataError("there are no trajectories of these periods; build them first")
@@ -216,6 +232,14 @@ def _places(
             f"user {users[codes[at]]} has step {step[at]} twice in the trajectories; "
             "rebuild all of its periods"
         )
+    known = [each for each in starts_at if each is not None]
+    if known and len(known) == len(starts_at):
+        late = late_period(same, np.concatenate(known)[order])
+        if late is not None:
+            raise DataError(
+                f"user {users[codes[late]]} has step {step[late]} in no later period than the step "
+                "before it; periods must rise with the steps: rebuild the trajectories"
+            )
     has_next = np.append(same & (step[1:] == step[:-1] + 1), False)
     starts = np.flatnonzero(np.append(True, ~same))
     index = np.dtype(np.int32 if len(order) < 2**31 else np.int64)
@@ -223,53 +247,3 @@ def _places(
     places[order] = np.arange(len(order), dtype=index)
     offsets = np.append(starts, len(order)).astype(np.int64)
     return places, has_next, offsets, next(iter(feature_sets), None) or ""
-
-
-def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
-    """A column as NumPy; only a propensity may be null (NaN)."""
-    column = batch.column(name)
-    if column.null_count and name != "propensity":
-        raise DataError(f"{name} is null in a trajectory; rebuild the trajectories")
-    numbers: NDArray[Any] = column.to_numpy(zero_copy_only=False)
-    if name in ("reward", "cost"):
-        with np.errstate(over="ignore"):
-            small = numbers.astype(np.float32)
-        if not np.isfinite(small).all():
-            wrong = numbers[(~np.isfinite(small)).argmax()]
-            raise DataError(
-                f"{name} is not finite in a trajectory: {wrong}; allowed: finite numbers that "
-                "float32 holds; rebuild the trajectories"
-            )
-        return small
-    if name == "propensity":
-        return _read(
-            as_propensities, numbers, name
-        )  # nulls are None or NaN by now: both become NaN
-    return numbers
-
-
-def _read(
-    check: Callable[[NDArray[Any], str], NDArray[Any]], numbers: NDArray[Any], name: str
-) -> NDArray[Any]:
-    """A checked column; of a mistake its row is left out, which is one of the batch."""
-    try:
-        return check(numbers, name)
-    except DataError as error:
-        said = re.sub(r"^(\w+) is (\S+) in row [\d, ]+;", r"\1 \2 was logged;", str(error))
-        raise DataError(f"{said}: mend the rows and rebuild the trajectories") from None
-
-
-def _matrix(column: pa.Array, name: str, width: int) -> NDArray[np.float32]:
-    """A list column as a matrix of `width` columns; 0: as wide as its first row."""
-    widths = np.diff(np.asarray(column.offsets))
-    width = width or int(widths[0])
-    flat = column.flatten()
-    if column.null_count or flat.null_count:
-        raise DataError(f"{name} is null in a trajectory; rebuild the trajectories")
-    if (widths != width).any():
-        other = int(widths[(widths != width).argmax()])
-        raise DataError(
-            f"{name} has {other} entries in one row and {width} in others; rebuild all periods "
-            "with one feature set"
-        )
-    return as_states(flat.to_numpy(zero_copy_only=False), name).reshape(-1, width)

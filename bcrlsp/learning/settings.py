@@ -1,6 +1,6 @@
 """Settings of a training run."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +32,7 @@ class Settings(BaseModel):
     )
     price: float = Field(
         0.0,
+        allow_inf_nan=False,
         ge=0,
         description="value of a unit of money: training maximises reward - price x cost, so that "
         "later periods are worth what their budget leaves; near the dual price of the last "
@@ -39,12 +40,13 @@ class Settings(BaseModel):
     )
     largest_price: float = Field(
         0.0,
+        allow_inf_nan=False,
         ge=0,
         description="in place of one price, every price up to this: the network takes the price as "
         "an input and training draws it, so that a new budget needs no training (BCORLE(λ)). 0: "
         "one price. Higher covers tighter budgets and spreads the network thinner",
     )
-    hidden: tuple[int, ...] = Field(
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (128, 128),
         min_length=1,
         description="widths of the hidden layers. Wider fits finer, needs more data and time. "
@@ -63,6 +65,7 @@ class Settings(BaseModel):
     )
     pessimism: float = Field(
         0.0,
+        allow_inf_nan=False,
         ge=0,
         description="standard deviations over the members that a value is lowered by, in the "
         "targets and in the saved policy; 0 is their mean. Usual: 0 to 2",
@@ -83,7 +86,10 @@ class Settings(BaseModel):
         500, ge=1, description="gradient steps between two points of the learning curve"
     )
     learning_rate: float = Field(
-        3e-4, gt=0, description="of Adam. Higher is faster and less steady. Usual: 1e-4 to 1e-3"
+        3e-4,
+        allow_inf_nan=False,
+        gt=0,
+        description="of Adam. Higher is faster and less steady. Usual: 1e-4 to 1e-3",
     )
     decay: Literal["cosine", "constant"] = Field(
         "cosine",
@@ -92,7 +98,10 @@ class Settings(BaseModel):
         "levels; constant keeps it",
     )
     weight_decay: float = Field(
-        0.0, ge=0, description="AdamW's decay a step. Higher smooths the values. Usual: 0 to 1e-2"
+        0.0,
+        allow_inf_nan=False,
+        ge=0,
+        description="AdamW's decay a step. Higher smooths the values. Usual: 0 to 1e-2",
     )
     clip_gradient: float = Field(
         10.0, gt=0, description="largest norm of a gradient. Lower tames outliers. Usual: 1 to 40"
@@ -106,6 +115,7 @@ class Settings(BaseModel):
     )
     cost_weight: float = Field(
         1.0,
+        allow_inf_nan=False,
         ge=0,
         description="weight of the expected cost's loss beside the value's. Usual: 0.1 to 1",
     )

@@ -1,14 +1,16 @@
 """Trains a policy from transitions: validation, then the algorithm."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from os import PathLike
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ValidationError
 
-from bcrlsp.arrays import MOST_LEVELS
+from bcrlsp.arrays import MOST_LEVELS, as_numbers
 from bcrlsp.errors import ConfigError, DataError
+from bcrlsp.given_settings import given_settings
 from bcrlsp.learning.algorithms import ALGORITHMS, Entry
 from bcrlsp.learning.checkpoints import Checkpoints
 from bcrlsp.learning.dispatch import trained_by
@@ -37,7 +39,7 @@ def train(
     amounts: ArrayLike,
     seed: int = 0,
     progress: Progress = no_progress,
-    checkpoints: str | None = None,
+    checkpoints: str | PathLike[str] | None = None,
     keep: Keep = keeps_nothing,
 ) -> TrainedPolicy:
     """A policy learned from `transitions`, not yet saved (see `bcrlsp.policies.save_policy`).
@@ -53,8 +55,16 @@ def train(
         between costs nothing.
     Raises ConfigError for settings, DataError for transitions that do not fit.
     """
+    if not isinstance(transitions, Transitions):
+        raise DataError(
+            f"transitions is a {type(transitions).__name__}; allowed: Transitions, such as those "
+            "of from_frame"
+        )
     algorithm, options, faces = checked(settings, amounts)
-    _check_names(feature_names, feature_set)
+    feature_names = _checked_names(feature_names, feature_set)
+    if checkpoints is not None and not isinstance(checkpoints, str | PathLike):
+        raise ConfigError(f"checkpoints {checkpoints!r}; allowed: a folder, or None for none")
+    where = None if checkpoints is None else str(checkpoints)
     transitions.check(len(faces), feature_names)
     check_values(transitions.states, feature_names)
     if transitions.feature_set and transitions.feature_set != feature_set:
@@ -66,16 +76,16 @@ def train(
         transitions=transitions,
         settings=settings,
         options=options,
-        feature_names=tuple(feature_names),
+        feature_names=feature_names,
         feature_set=feature_set,
         amounts=faces,
         seed=_checked_seed(seed),
         progress=progress,
-        checkpoints=checkpoints,
+        checkpoints=where,
     )
     trained = trained_by(algorithm, task)
     keep(trained)
-    Checkpoints(checkpoints, task.identity).remove()
+    Checkpoints(where, task.identity).remove()
     return trained
 
 
@@ -84,6 +94,7 @@ def checked(settings: Settings, amounts: ArrayLike) -> tuple[Entry, BaseModel, t
 
     Raises ConfigError for a name that no registry has, or a value that is out of range.
     """
+    settings = given_settings(Settings, settings)
     algorithm = ALGORITHMS.get(settings.algorithm)
     HEADS.get(settings.head)
     try:
@@ -107,7 +118,7 @@ def checked(settings: Settings, amounts: ArrayLike) -> tuple[Entry, BaseModel, t
 def _faces(amounts: ArrayLike) -> tuple[float, ...]:
     """Amounts as floats, or ConfigError."""
     try:
-        faces = tuple(float(amount) for amount in np.asarray(amounts, float))
+        faces = tuple(as_numbers(amounts, "amounts").tolist())
         rising = all(low < high for low, high in itertools.pairwise(faces))
         good = (
             2 <= len(faces) <= MOST_LEVELS and faces[0] == 0 and rising and faces[-1] <= _MOST_MONEY
@@ -122,15 +133,18 @@ def _faces(amounts: ArrayLike) -> tuple[float, ...]:
     return faces
 
 
-def _check_names(names: Sequence[str], feature_set: str) -> None:
-    """ConfigError for names that no policy can be saved with."""
+def _checked_names(given: Iterable[str], feature_set: str) -> tuple[str, ...]:
+    """The names; ConfigError for some that no policy can be saved with."""
     if not isinstance(feature_set, str) or not feature_set:
         raise ConfigError(f"feature_set {feature_set!r}; allowed: the hash of a feature set")
-    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
-        raise ConfigError(f"feature_names {names!r}; allowed: a name for each column of a state")
-    twice = {name for name in names if list(names).count(name) > 1}
+    listed = isinstance(given, Iterable) and not isinstance(given, str)
+    names = tuple(given) if listed else ()
+    if not listed or not all(isinstance(name, str) and name for name in names):
+        raise ConfigError(f"feature_names {given!r}; allowed: a name for each column of a state")
+    twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ConfigError(f"feature_names has {min(twice)!r} twice; allowed: each column its own")
+    return names
 
 
 def _checked_seed(seed: int) -> int:

@@ -1,6 +1,7 @@
 """The folder of a policy, on anything that pyarrow.fs opens; every failure is one line."""
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from shutil import rmtree
 from uuid import uuid4
@@ -11,7 +12,7 @@ from bcrlsp.errors import DataError
 from bcrlsp.places import absolute
 
 
-def absolute_uri(uri: str) -> str:
+def absolute_uri(uri: str | PathLike[str]) -> str:
     """The place as every process finds it; DataError, one line, where it names none."""
     try:
         return absolute(uri)
@@ -22,11 +23,11 @@ def absolute_uri(uri: str) -> str:
 class Folder:
     """A folder of a few small files.
 
-    uri: a path, or a URI such as file:///… or s3://…; DataError where nothing opens it.
+    place: a path, or a URI such as file:///… or s3://…; DataError where nothing opens it.
     """
 
-    def __init__(self, uri: str) -> None:
-        self.uri = uri = absolute_uri(uri)
+    def __init__(self, place: str | PathLike[str]) -> None:
+        self.uri = uri = absolute_uri(place)
         if uri.startswith("dbfs:/"):
             place = uri.removeprefix("dbfs:")
             uri = place if place.startswith("/Volumes/") else f"/dbfs{place}"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bcrlsp.arrays import as_flags, as_states
+from bcrlsp.arrays import as_flags, as_states, is_number
 from bcrlsp.errors import DataError
 from bcrlsp.policies.chances import intersected, softmax, uniform
 from bcrlsp.policies.network import FloatArray, Network, NetworkSpec
@@ -246,8 +246,8 @@ class Policy:
         allowed: bool (n, a), levels that a user may get; only supported ones are chosen besides.
         Raises DataError where a row allows nothing, or the arguments are out of range.
         """
-        if not 0 < temperature < np.inf:
-            raise DataError(f"temperature {temperature}; allowed: above 0")
+        if not is_number(temperature) or not temperature > 0:
+            raise DataError(f"temperature {temperature!r}; allowed: a number above 0")
         may = self.supported(states)
         if allowed is not None:
             may = intersected(may, as_flags(allowed, "allowed"))
@@ -269,8 +269,8 @@ class Policy:
         A price above the largest is taken as the largest: further out nothing was learned.
         """
         states = self._checked(states)
-        if not 0 <= price < np.inf:
-            raise DataError(f"price {price} of money; allowed: a number of at least 0")
+        if not is_number(price) or not price >= 0:
+            raise DataError(f"price {price!r} of money; allowed: a number of at least 0")
         if not self.largest_price:
             return states
         column = np.full((len(states), 1), min(price, self.largest_price), np.float32)

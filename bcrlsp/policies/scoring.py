@@ -6,6 +6,7 @@ the function, and each worker loads the policy once.
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from os import PathLike
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, BooleanType, DoubleType, StructField, StructType
 
-from bcrlsp.arrays import as_states
+from bcrlsp.arrays import as_states, is_number
 from bcrlsp.errors import DataError
 from bcrlsp.policies.chances import intersected
 from bcrlsp.policies.policy import Policy
@@ -25,7 +26,7 @@ Cost = Literal["face", "expected", "discounted"]
 
 def score(
     states: DataFrame,
-    uri: str,
+    uri: str | PathLike[str],
     *,
     cost: Cost = "face",
     price: float = 0.0,
@@ -46,10 +47,12 @@ def score(
     taken, and, when the plan runs, for states of another width or feature set, or that are null or
     not finite.
     """
-    if cost not in get_args(Cost):
+    if not isinstance(cost, str) or cost not in get_args(Cost):
         raise DataError(f"cost {cost!r}; allowed: {', '.join(get_args(Cost))}")
-    uri = absolute_uri(uri)
-    policy = load_policy(uri, digest)
+    place = absolute_uri(uri)
+    policy = load_policy(place, digest)
+    if not is_number(price) or price < 0:
+        raise DataError(f"price {price!r} of money; allowed: a number of at least 0")
     if cost == "discounted":
         policy.discounted_costs(np.zeros((0, len(policy.feature_names)), np.float32))
     for column in ("user_id", "state"):
@@ -64,7 +67,9 @@ def score(
         StructField("cost", ArrayType(DoubleType(), False), False),
         StructField("allowed", ArrayType(BooleanType(), False), False),
     ]
-    return states.mapInArrow(_scorer(uri, policy.digest, cost, price), StructType([*kept, *added]))
+    return states.mapInArrow(
+        _scorer(place, policy.digest, cost, price), StructType([*kept, *added])
+    )
 
 
 def score_batch(

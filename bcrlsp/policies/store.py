@@ -7,6 +7,7 @@ write a new digest as well: the table `policies` keeps the digest of what was tr
 """
 
 import hashlib
+from os import PathLike
 
 from bcrlsp.errors import DataError
 from bcrlsp.policies.document import Document, compose, parse
@@ -21,7 +22,7 @@ MANIFEST, WEIGHTS = "policy.json", "weights.npz"
 _MOST_BYTES = 16 * 2**20
 
 
-def save_policy(policy: Policy, uri: str) -> str:
+def save_policy(policy: Policy, uri: str | PathLike[str]) -> str:
     """Writes the policy to the folder `uri`; returns `uri`.
 
     A local folder appears whole or not at all. Elsewhere policy.json is written last, and nothing
@@ -29,6 +30,8 @@ def save_policy(policy: Policy, uri: str) -> str:
     older version gets its digest.
     Raises DataError where `uri` already holds something else, or the weights are no policy's.
     """
+    if not isinstance(policy, Policy):
+        raise DataError(f"policy is a {type(policy).__name__}; allowed: a Policy")
     folder, manifest = Folder(uri), policy.manifest
     check_weights(manifest.network, policy.network.weights, f"policy {policy.policy_id}")
     packed = pack(policy.network.weights)
@@ -42,7 +45,7 @@ def save_policy(policy: Policy, uri: str) -> str:
             )
         if held.digest is None:
             folder.replace(MANIFEST, document)
-    return uri
+    return str(uri)
 
 
 def policy_digest(policy: Policy) -> str:
@@ -50,7 +53,7 @@ def policy_digest(policy: Policy) -> str:
     return compose(policy.manifest, pack(policy.network.weights))[1]
 
 
-def load_policy(uri: str, digest: str | None = None) -> Policy:
+def load_policy(uri: str | PathLike[str], digest: str | None = None) -> Policy:
     """The policy saved in the folder `uri`: a path, or a URI such as file:///… or s3://….
 
     digest: the one that the policy must have, as the table `policies` keeps it; None: any.
@@ -59,6 +62,8 @@ def load_policy(uri: str, digest: str | None = None) -> Policy:
     is not the expected one.
     """
     folder = Folder(uri)
+    if digest is not None and not isinstance(digest, str):
+        raise DataError(f"digest is {digest!r}; allowed: the text in the table policies, or None")
     where = f"{uri}/{MANIFEST}"
     document = parse(folder.read(MANIFEST, _MOST_BYTES), where)
     if document.digest is None:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from bcrlsp.allocation import hulls
 from bcrlsp.allocation.exchange import _best_pair, _best_sorted
-from bcrlsp.allocation.program import NoFeasiblePoint, Program
+from bcrlsp.allocation.program import NoFeasiblePointError, Program
 from bcrlsp.allocation.simplex import Box, solve_program
 
 MANY = settings(
@@ -58,8 +58,8 @@ def test_hulls_reach_the_optimum_of_the_simplex_method(seed: int) -> None:
         program, room, box = programs(rng)
         try:
             expected = solve_program(program, room, box)
-        except NoFeasiblePoint:
-            with pytest.raises(NoFeasiblePoint):
+        except NoFeasiblePointError:
+            with pytest.raises(NoFeasiblePointError):
                 hulls.solve_hulls(program, room, box)
             continue
         found = hulls.solve_hulls(program, room, box)
@@ -81,7 +81,7 @@ def test_steps_left_out_come_in_where_prices_ask_for_them(monkeypatch: pytest.Mo
             with monkeypatch.context() as few:
                 few.setattr(hulls, "_SIFTED", 2)
                 sifted = hulls.solve_hulls(program, room, box)
-        except NoFeasiblePoint:
+        except NoFeasiblePointError:
             continue
         assert worth(program, room, box, sifted.x) == pytest.approx(
             worth(program, room, box, whole.x), abs=1e-6

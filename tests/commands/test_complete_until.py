@@ -87,6 +87,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "own.yaml"
 
 
+@pytest.mark.long
 def test_marks_make_periods_final(
     spark: SparkSession, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -231,6 +231,7 @@ def test_spark_submit_runs_a_job(tmp_path: Path) -> None:
     assert DeltaTable(f"{tmp_path}/lake/users").to_pyarrow_table().num_rows == 50
 
 
+@pytest.mark.long
 def test_a_policy_of_every_price_is_asked_at_the_price_that_is_paid(bench: Bench) -> None:
     prices = ("--set", "training.largest_price=0.5")
     policy = bench.run("train", "--as-of", SPLIT, "--algorithm", "rbcq", *prices)

@@ -149,6 +149,7 @@ def test_a_row_and_files_that_do_not_agree_are_one_line(
     assert after | {"policies": 0} == before | {"policies": 0}
 
 
+@pytest.mark.long
 def test_a_row_of_an_older_version_works_with_a_warning(
     told: dict[str, Any], quiet: Bench, of: tuple[str, ...], capfd: pytest.CaptureFixture[str]
 ) -> None:

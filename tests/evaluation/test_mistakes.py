@@ -8,7 +8,8 @@ import pytest
 from ope_chains import Chain
 
 from bcrlsp.errors import UserError
-from bcrlsp.evaluation import Settings, estimate
+from bcrlsp.evaluation import Settings, compare, estimate, on_policy
+from bcrlsp.evaluation.policy_targets import greedy, priced, smoothed
 
 CHAIN = Chain.random(5)
 TABLE = CHAIN.log(40, 3, seed=1)
@@ -95,6 +96,89 @@ MISTAKES = {
     "no gamma": (lambda: estimate(TABLE, TARGET, gamma=None), "gamma is None"),
     "confidence text": (lambda: estimate(TABLE, TARGET, confidence="95"), "confidence is '95'"),
     "largest": (lambda: estimate(TABLE, TARGET, largest=-1.0), "largest is -1.0; allowed"),
+    "largest 0": (
+        lambda: on_policy(with_value("cost", 0, 0.0), "cost", largest=0),
+        "largest is 0; allowed: a finite amount above 0",
+    ),
+    "largest below what the log holds": (
+        lambda: estimate(with_value("reward", 7, 1.0), TARGET, largest=0.1),
+        r"reward is \d.* in row \d+ .*allowed: at most 0.1, the largest possible",
+    ),
+    "cost above the largest": (
+        lambda: on_policy(with_value("cost", 7, 9.5), "cost", largest=9.0),
+        "cost is 9.5 in row 7 .*allowed: at most 9",
+    ),
+    "reward beyond single precision": (
+        lambda: on_policy(with_value("reward", 7, 1e200)),
+        "reward is 1e[+]200 in row 7",
+    ),
+    "no seed": (lambda: estimate(TABLE, TARGET, seed=None), "seed is None; allowed: a whole"),
+    "seed below 0": (lambda: on_policy(TABLE, seed=-1), "seed is -1"),
+    "seed text": (lambda: compare(TABLE, TARGET, seed="a"), "seed is 'a'"),
+    "seed part": (lambda: estimate(TABLE, TARGET, seed=1.5), "seed is 1.5"),
+    "no segments": (lambda: compare(TABLE, TARGET, segments="user_id", most=0), "most is 0"),
+    "below 0": (lambda: compare(TABLE, TARGET, segments="user_id", most=-1), "most is -1"),
+    "part of a segment": (lambda: compare(TABLE, TARGET, most=1.5), "most is 1.5"),
+    "segments text": (lambda: compare(TABLE, TARGET, most="x"), "most is 'x'"),
+    "list of segments": (
+        lambda: compare(TABLE, TARGET, segments="state"),
+        "column 'state' of list.*; allowed: texts or numbers",
+    ),
+    "masked permissions": (
+        lambda: estimate(TABLE, TARGET, allowed=np.ma.masked_array(TARGET >= 0, TARGET > 0.5)),
+        "allowed has masked entries",
+    ),
+    "masked propensities": (
+        lambda: estimate(TABLE, TARGET, propensities=np.ma.masked_less(np.full(120, 0.5), 1)),
+        "propensities has masked entries",
+    ),
+    "function without its column": (
+        lambda: estimate(TABLE, lambda table: table["nope"]),
+        "the target's function failed on the trajectories: KeyError: .*nope",
+    ),
+    "function of text": (
+        lambda: estimate(TABLE, lambda table: [["a", "b", "c"]] * 120),
+        "target is an array of <U1",
+    ),
+    "ragged propensities": (
+        lambda: estimate(TABLE, TARGET, propensities=[[0.5], [0.1, 0.2]]),
+        "propensities is not an array of numbers",
+    ),
+    "several estimators": (lambda: estimate(TABLE, TARGET, ["is"]), "unknown estimator"),
+    "several intervals": (lambda: estimate(TABLE, TARGET, interval=[]), "unknown interval"),
+    "several measures": (lambda: estimate(TABLE, TARGET, measure=[]), "unknown measure"),
+    "settings": (lambda: estimate(TABLE, TARGET, settings={}), "settings is {}; allowed"),
+    "lists of users": (
+        lambda: estimate(TABLE.set_column(0, "user_id", pa.array([["a"]] * 120)), TARGET),
+        "column 'user_id' of list.*; allowed: texts or numbers",
+    ),
+    "bytes that are no text": (
+        lambda: estimate(TABLE.set_column(0, "user_id", pa.array([b"\xff"] * 120)), TARGET),
+        "column 'user_id' of binary.*",
+    ),
+    "a column twice": (
+        lambda: estimate(TABLE.append_column("step", TABLE["step"]), TARGET),
+        "have the column 'step' twice",
+    ),
+    "mixed pandas column": (
+        lambda: estimate(TABLE.to_pandas().assign(reward=[1.0] * 119 + ["x"]), TARGET),
+        "trajectories cannot be read: .*reward",
+    ),
+    "smoothed by text": (lambda: smoothed(TARGET, "a"), "epsilon is 'a'"),
+    "price of text": (lambda: priced(TARGET, TARGET, "a"), "price is an array of <U1"),
+    "complex price": (lambda: priced(TARGET, TARGET, 1j), "price is an array of complex128"),
+    "masked costs": (
+        lambda: priced(TARGET, np.ma.masked_less(TARGET, 0.5), 1.0),
+        "cost has masked entries",
+    ),
+    "text permissions": (
+        lambda: greedy(TARGET, allowed=np.full(TARGET.shape, "False")),
+        "allowed is an array of <U5",
+    ),
+    "propensities of nearly nothing": (
+        lambda: estimate(TABLE, TARGET, "dm", propensities=np.full(120, 1e-300)),
+        r"the propensity is 1e-300 in row \d+ .*more than 1e60",
+    ),
     "largest nan": (lambda: estimate(TABLE, TARGET, largest=float("nan")), "largest is nan"),
     "all levels": (lambda: estimate(TABLE, TARGET, propensities=TARGET * 9), "0 to 1"),
     "twice": (lambda: estimate(*doubled()), "row 120 .* there twice"),

@@ -207,6 +207,7 @@ def test_periods_without_any_event_have_rows_of_silence(
     assert silence == {(0, 0.0)}
 
 
+@pytest.mark.long
 def test_a_table_of_an_older_version_is_built_anew(
     built: Lake, feature_set: FeatureSet, rows_of: RowsOf
 ):
@@ -250,6 +251,7 @@ def test_rules_name_what_changes_rows_and_nothing_else():
     assert len({HOW.rules, *(other.rules for other in others)}) == 6
 
 
+@pytest.mark.long
 def test_periods_of_some_hours_replace_no_neighbour(lake: Lake):
     hours = Calendar(datetime(2025, 1, 6, tzinfo=UTC), timedelta(hours=6))
     features = default_feature_set(AMOUNTS, hours)
@@ -270,6 +272,7 @@ def test_periods_of_some_hours_replace_no_neighbour(lake: Lake):
     assert (report.built, rows()) == ([5, 6], whole)
 
 
+@pytest.mark.long
 def test_only_the_newest_snapshots_are_kept(built: Lake, feature_set: FeatureSet):
     def held() -> set[int]:
         index = feature_set.calendar.index_of(F.col("period_start"))

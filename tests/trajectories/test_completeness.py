@@ -175,7 +175,7 @@ def test_redeemed_money_without_a_row_is_counted(
     assert find_unattributed(sources, range(8)).amount == 56.0
 
 
-@pytest.mark.parametrize("arrival", [True, False])
+@pytest.mark.parametrize("arrival", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_the_past_as_known_is_the_lake_of_that_time(
     lake: Lake,
     spark: Any,
@@ -241,20 +241,20 @@ def test_local_days_of_23_and_25_hours(lake: Lake):
     }  # fmt: skip
 
 
+OTHER_GRIDS = [
+    periods.Settings(origin="2025-01-06T00:00:00+01:00"),
+    periods.Settings(length="6h"),
+    periods.Settings(zone="Europe/Berlin"),
+]
+
+
 def test_a_lake_keeps_to_one_grid(lake: Lake, rows_of: RowsOf):
     daily = periods.Settings().calendar()
     features = default_feature_set(AMOUNTS, daily)
     steady(daily, range(40), range(40), range(40)).write(lake, daily.start(40))
     build(lake, HOW, features, range(33, 36))
     rows = rows_of(lake)
-    others = [
-        periods.Settings(origin=datetime(2025, 1, 6, 1, tzinfo=UTC)),
-        periods.Settings(length="2d"),
-        periods.Settings(length="6h"),
-        periods.Settings(origin="2025-01-06T00:00:00+01:00"),
-        periods.Settings(zone="Europe/Berlin"),
-    ]
-    for settings in others:
+    for settings in OTHER_GRIDS:
         other = default_feature_set(AMOUNTS, settings.calendar())
         with pytest.raises(UserError, match="are keyed by periods of 24h") as caught:
             build(lake, HOW, other, range(30, 31))
@@ -268,13 +268,21 @@ def test_a_lake_keeps_to_one_grid(lake: Lake, rows_of: RowsOf):
     assert (report.built, len(report.skipped)) == ([], 3)
     assert build(lake, HOW, default_feature_set(AMOUNTS, moved), range(54, 55), force=True).rows
     assert rows_of(lake) == rows
-    # A lake of an older version has no note of its grid, but its ledger.
+
+
+@pytest.mark.long
+def test_a_lake_of_an_older_version_keeps_to_its_grid(lake: Lake):
+    """It has no note of its grid, but its ledger."""
+    daily = periods.Settings().calendar()
+    features = default_feature_set(AMOUNTS, daily)
+    steady(daily, range(40), range(40), range(40)).write(lake, daily.start(40))
+    build(lake, HOW, features, range(33, 36))
     lake.overwrite("grid", lake.read("grid").limit(0))
     with pytest.raises(UserError, match="are keyed by other periods"):
-        build(lake, HOW, default_feature_set(AMOUNTS, others[0].calendar()), range(30, 31))
+        build(lake, HOW, default_feature_set(AMOUNTS, OTHER_GRIDS[0].calendar()), range(30, 31))
     with pytest.raises(UserError, match="are keyed by other periods"):
-        build(lake, HOW, default_feature_set(AMOUNTS, others[2].calendar()), range(120, 121))
-    berlin = default_feature_set(AMOUNTS, others[-1].calendar())
+        build(lake, HOW, default_feature_set(AMOUNTS, OTHER_GRIDS[1].calendar()), range(120, 121))
+    berlin = default_feature_set(AMOUNTS, OTHER_GRIDS[-1].calendar())
     forget_grid(lake)
     assert build(lake, HOW, berlin, range(34, 35)).built == [34]
     with pytest.raises(UserError, match="in Europe/Berlin; the settings say periods of 24h"):

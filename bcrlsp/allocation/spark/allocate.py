@@ -16,7 +16,9 @@ from bcrlsp.allocation.spark.choice import choose_store
 from bcrlsp.allocation.spark.file_store import FileStore
 from bcrlsp.allocation.spark.source import SparkSource
 from bcrlsp.allocation.spark.stores import Store
+from bcrlsp.arrays import is_whole
 from bcrlsp.errors import DataError, UserError
+from bcrlsp.given_settings import given_settings
 
 _OWN = ("user_id", "value", "cost", "allowed")
 
@@ -78,8 +80,10 @@ def allocate(
     The levels are those of `solve` with the same scores and the users' ids, whatever the
     partitions. Raises UserError for scores that cannot be worked with and InfeasibleBudgetError.
     """
-    columns, settings = _group_columns(scores, groups), settings or Settings()
+    columns, settings = _group_columns(scores, groups), given_settings(Settings, settings)
     block_users = settings.block_users if block_users is None else block_users
+    if not is_whole(block_users) or block_users < 1:
+        raise UserError(f"block_users is {block_users!r}; allowed: a whole number of at least 1")
     layout = Layout(tuple(columns), "allowed" in scores.columns, block_users)
     budgets = check_budgets(budgets)
     if isinstance(store, str):

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from bcrlsp.allocation.conditioning import loss_orders
 from bcrlsp.allocation.fixed import Stats
-from bcrlsp.allocation.groups import is_missing
+from bcrlsp.allocation.groups import combine, merge_equal
 from bcrlsp.allocation.kernels import hash_block
+from bcrlsp.allocation.short_floats import as_written
 from bcrlsp.allocation.validate import equal_where_alike, inspect, masked
 from bcrlsp.errors import DataError
 
@@ -92,7 +93,7 @@ def _block(table: pa.Table, layout: Layout) -> tuple[Head, Stored]:
             f"value has {value.shape[1]} levels and cost {cost.shape[1]}; allowed: the same number"
         )
     allowed = _matrix(table, "allowed", texts) if layout.allowed else None
-    value, cost = masked(_floats("value", value), _floats("cost", cost), allowed)
+    value, cost = masked(_floats("value", value), _floats("cost", as_written(cost)), allowed)
     value, _ = equal_where_alike(value)
     keys, code = _codes([table.column(name) for name in layout.groups], len(ids))
     stats, tops = inspect(value, cost, code, len(keys), lambda row: f"user {texts[row].as_py()!r}")
@@ -153,21 +154,22 @@ def _codes(
     """The distinct keys and each row's (n,) number among them."""
     if not columns:
         return ((),), np.zeros(users, dtype=np.int32)
-    code = np.zeros(users, dtype=np.int64)
-    parts = []
+    parts, indices = [], []
     for column in columns:
         encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        parts.append([None if is_missing(v) else v for v in encoded.dictionary.to_pylist()])
-        code = code * len(parts[-1]) + np.asarray(encoded.indices)
-    present, inverse = np.unique(code, return_inverse=True)
-    keys = []
-    for number in present.tolist():
-        key = []
-        for values in reversed(parts):
-            number, index = divmod(number, len(values))
-            key.append(values[index])
-        keys.append(tuple(reversed(key)))
-    return tuple(keys), inverse.astype(np.int32)
+        values, merged = merge_equal(_values(encoded.dictionary))
+        parts.append(values)
+        indices.append(merged[np.asarray(encoded.indices)])
+    keys, inverse = combine(parts, indices, users)
+    return tuple(keys), inverse
+
+
+def _values(held: pa.Array) -> list[Any]:
+    """Values in the types that say how many digits they have."""
+    kind = held.type
+    if pa.types.is_float16(kind) or pa.types.is_float32(kind):
+        return list(held.to_numpy(zero_copy_only=False))
+    return cast("list[Any]", held.to_pylist())
 
 
 def pack(head: Head) -> bytes:

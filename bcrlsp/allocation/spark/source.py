@@ -17,7 +17,7 @@ from bcrlsp.allocation import kernels
 from bcrlsp.allocation.blocks import Answer, Block, Query, Users, choose, scan, sums_of
 from bcrlsp.allocation.conditioning import Conditioning, condition, losses
 from bcrlsp.allocation.engine import Outcome
-from bcrlsp.allocation.fixed import Units, decimals, units_of
+from bcrlsp.allocation.fixed import Units, units_of
 from bcrlsp.allocation.rows import FloatArray, Tables
 from bcrlsp.allocation.spark.build import Head, Stored
 from bcrlsp.allocation.spark.stores import Share, Store
@@ -51,7 +51,7 @@ class SparkSource:
         ]
         self.sizes = np.zeros(len(numbers), dtype=np.int64)
         for head, codes in zip(heads, self._codes, strict=True):
-            self.sizes[codes] += np.array(head.sizes)
+            np.add.at(self.sizes, codes, np.array(head.sizes))
         stats, best = heads[0].stats, heads[0].best
         for head in heads[1:]:
             stats, best = stats.merge(head.stats), best + head.best
@@ -71,7 +71,7 @@ class SparkSource:
             stats = replace(stats, value=conditioning.largest)
         self.users, self.scale = stats.users, stats.value
         self.units: Units = units_of(stats)
-        self._read = Read(tuple(self._codes), self.units if stats.short else None, conditioning)
+        self._read = Read(tuple(self._codes), conditioning)
 
     @property
     def offset(self) -> float:
@@ -184,18 +184,16 @@ class SparkSource:
 class Read:
     """How stored blocks are read.
 
-    codes: groups of each block's own numbers. short: units of costs that are decimals in single
-    precision, else None. conditioning: of the values, None for the users' own.
+    codes: groups of each block's own numbers. conditioning: of the values, None for the users' own.
     """
 
     codes: tuple[NDArray[np.int32], ...]
-    short: Units | None
     conditioning: Conditioning | None
 
     def block(self, number: int, stored: Stored) -> Block:
         """A block to work with."""
         value = stored.value if self.conditioning is None else self.conditioning.apply(stored.value)
-        return Block(value, self._cost(stored), self.codes[number][stored.code], stored.hashes)
+        return Block(value, stored.cost, self.codes[number][stored.code], stored.hashes)
 
     def chosen(
         self, number: int, stored: Stored, outcome: Outcome
@@ -205,11 +203,8 @@ class Read:
         here = outcome.place[:, 0] == number
         levels[outcome.place[here, 1]] = outcome.levels[here]
         everyone = np.arange(len(levels))
-        value, cost = stored.value[everyone, levels], self._cost(stored)[everyone, levels]
+        value, cost = stored.value[everyone, levels], stored.cost[everyone, levels]
         return levels, value.astype(np.float64), cost.astype(np.float64)
-
-    def _cost(self, stored: Stored) -> NDArray[np.floating]:
-        return stored.cost if self.short is None else decimals(stored.cost, self.short)
 
 
 def _packed(content: object) -> pa.RecordBatch:
