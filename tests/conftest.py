@@ -21,18 +21,21 @@ _LATER = ("trajectories", "decisions")
 _SLOW = {"spark": "spark", "lake": "spark", "ray_instance": "ray"}
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Marks what needs Spark or Ray, and gives Spark's tests to the processes in two parts.
 
     A JVM becomes fast only after minutes: one that runs many tests ends sooner than two that share
     them. The first part begins at once; the other process takes what needs no Spark, file by file,
     and then the second part.
     """
-    for item in items:
-        for name in {_SLOW[name] for name in _SLOW.keys() & set(getattr(item, "fixturenames", ()))}:
-            item.add_marker(name)
-        item.add_marker(pytest.mark.xdist_group(_part(item)))
+    for name in {_SLOW[name] for name in _SLOW.keys() & set(getattr(item, "fixturenames", ()))}:
+        item.add_marker(name)
+    item.add_marker(pytest.mark.xdist_group(_part(item)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In the order in which the processes take them."""
     place = {_FIRST: 0, _SECOND: 2}
     items.sort(key=lambda item: place.get(_part(item), 1))
 

@@ -51,7 +51,9 @@ def test_bad_scores(
     spark: SparkSession, tmp_path: Path, column: str, rows: list[Any], line: str
 ) -> None:
     scores = {**GOOD, column: rows}
-    table = pa.table({name: pa.array(held, TYPES[name]) for name, held in scores.items()})
+    texts = column == "value" and isinstance(rows[0][0], str)
+    types = {**TYPES, "value": pa.list_(pa.string())} if texts else TYPES
+    table = pa.table({name: pa.array(held, types[name]) for name, held in scores.items()})
     frame = spark.createDataFrame(table).coalesce(1)
     with pytest.raises(UserError, match=line) as raised:
         allocate(frame, [Budget("some", 2.0, groups=["x"])], store=str(tmp_path))
