@@ -38,7 +38,7 @@ EXTRAS |= {
     "bench": ["duckdb>=2,<3", "highspy>=1.16,<2", "ortools>=9.10"],
     "docs": ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.29,<2"],
     "dev": [
-        "pytest>=9,<10",
+        "pytest>=9,<9.2",  # pytest-xdist 3.8 cannot name groups under 9.2
         "pytest-timeout>=2.4,<3",
         "pytest-xdist>=3.8,<4",
         "pytest-cov>=6,<8",
