@@ -142,8 +142,11 @@ def _matrix(table: pa.Table, name: str, texts: pa.Array) -> NDArray[Any]:
 
 def _floats(name: str, held: NDArray[Any]) -> Floats:
     """Numbers as floats. Raises DataError for anything else."""
-    if held.dtype.kind not in "iufO":
-        raise DataError(f"{name} holds {held.dtype}; allowed: an array of numbers")
+    # Decimals come as objects, and so do texts, which NumPy would read as numbers.
+    texts = held.dtype.kind == "O" and held.size and isinstance(held.flat[0], str | bytes)
+    if held.dtype.kind not in "iufO" or texts:
+        kind = "text" if texts else held.dtype
+        raise DataError(f"{name} holds {kind}; allowed: an array of numbers")
     exact = held.dtype in (np.float32, np.float64)
     return np.ascontiguousarray(held if exact else held.astype(np.float64))
 
