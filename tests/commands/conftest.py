@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import runpy
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,14 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[
         said["allocate"] = bench.run("allocate", "--period", END, "--budget", "200")
         said["report"] = bench.run("report", "--period", END)
     return said
+
+
+@pytest.fixture(scope="module")
+def copied(told: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a lake of its own, for a module whose tests add events to it."""
+    folder = tmp_path_factory.mktemp("copied")
+    shutil.copytree(told["bench"].folder / "lake", folder / "lake")
+    return folder
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`bcrlsp control` on the small market: decided once, within budgets, as the tables say."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,14 @@ START = datetime.fromisoformat(END).replace(tzinfo=UTC)
 QUICK = ("--set", "control.port=null", "--set", "control.life=7200", "--set", "control.grace=600")
 
 
+@pytest.fixture
+def bench(copied: Path, capsys: pytest.CaptureFixture[str]) -> Bench:
+    return Bench(copied, lambda: capsys.readouterr().out)
+
+
 @pytest.fixture(scope="module")
-def shop(told: dict[str, Any], spark: SparkSession) -> Lake:
-    lake = Lake(spark, LakeSettings(root=str(told["bench"].folder / "lake")))
+def shop(copied: Path, spark: SparkSession) -> Lake:
+    lake = Lake(spark, LakeSettings(root=str(copied / "lake")))
     Tables(lake, Period().calendar(), "", 0.01).create()
     return lake
 
@@ -133,8 +139,8 @@ def test_a_day_is_decided_once_within_budgets_that_change(bench: Bench, shop: La
         (("--period", END, "--policy", "none"), "no policy 'none'"),
     ],
 )
-def test_mistakes_are_one_line(told, shop: Lake, capfd, arguments, said) -> None:
-    code, _ = Bench(told["bench"].folder, lambda: "").end("control", *arguments, "--drain", *QUICK)
+def test_mistakes_are_one_line(copied, shop: Lake, capfd, arguments, said) -> None:
+    code, _ = Bench(copied, lambda: "").end("control", *arguments, "--drain", *QUICK)
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("bcrlsp: ")]
     assert code == 2
     assert len(lines) == 1

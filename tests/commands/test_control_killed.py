@@ -7,8 +7,8 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
+import pytest
 from conftest import END, Bench
 from pyspark.sql import SparkSession
 from test_control import QUICK, START, add, asked, sums
@@ -19,10 +19,12 @@ from bcrlsp.tables import Lake
 from bcrlsp.tables import Settings as LakeSettings
 
 
-def test_killed_while_it_writes(told: dict[str, Any], bench: Bench, spark: SparkSession) -> None:
+def test_killed_while_it_writes(
+    copied: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
     """SIGKILL to driver and JVM as soon as new decisions lie there; then the same command again."""
-    folder = told["bench"].folder
-    lake = Lake(spark, LakeSettings(root=str(folder / "lake")))
+    bench = Bench(copied, lambda: capsys.readouterr().out)
+    lake = Lake(spark, LakeSettings(root=str(copied / "lake")))
     Tables(lake, Period().calendar(), "", 0.01).create()
     add(lake, "control_budgets", [{"name": "total", "from_ts": START, "amount": 500.0}])
     before = {row["request_id"] for row in lake.read("decisions").collect()}

@@ -101,7 +101,7 @@ def test_a_budget_that_cannot_be_kept_is_named_with_its_period() -> None:
 
 def test_a_budget_of_a_share_of_the_users() -> None:
     part = of_share(Budget("x", 10.0, minimum=4.0, levels=[1]), 0.25)
-    assert (part.limit, part.minimum, part.levels) == (2.5, 1.0, [1])
+    assert (part.limit, part.minimum, part.levels) == (2.5, 1.0, (1,))
     # Whole users: seven of all must not become 1.75, which no choice keeps.
     count = of_share(Budget("n", 7, measure="count", minimum=7), 0.25)
     assert (count.limit, count.minimum) == (2, 1)

@@ -85,7 +85,7 @@ def test_the_algorithm_has_the_loss_it_names(added) -> None:
     seen: dict = {}
     space["chosen"] = lambda *_: values
     space["double_targets"] = lambda *_: torch.zeros_like(values)
-    views = type("Views", (), {"now": {space["VALUE"]: values}})
+    views = type("Views", (), {"online": {space["VALUE"]: values}})
     batch = type("Batch", (), {"levels": None})
     space["Loss"] = lambda **given: seen.update(given)
     type(algorithm).loss(
