@@ -45,6 +45,8 @@ _ZONE = r"( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))"
 _DATE_ALONE = _DATE + "$"
 _INSTANT = _DATE + "([T ]" + _TIME + _ZONE + "?)?$"
 _ZONED = _ZONE + "$"
+# Spark reads a zone behind seconds alone.
+_NO_SECONDS = r"([T ]\d{1,2}:\d{1,2})(" + _ZONE + ")?$"
 _TIME_ALONE = "^T?" + _TIME + _ZONE + "?$"
 _PART_OF_DATE = r"^\d{4}(-\d{1,2})?$"
 
@@ -193,9 +195,10 @@ def _instant(name: str, kind: DataType, calendar: Calendar) -> Reading:
         if not is_text:
             return text
         alone = text.rlike(_DATE_ALONE)
+        seconds = F.regexp_replace(text, _NO_SECONDS, "$1:00$2")
         full = F.when(alone, F.concat(text, F.lit("T00:00:00Z"))).when(
             text.rlike(_INSTANT),
-            F.when(text.rlike(_ZONED), text).otherwise(F.concat(text, F.lit("Z"))),
+            F.when(text.rlike(_ZONED), seconds).otherwise(F.concat(seconds, F.lit("Z"))),
         )
         utc = full.try_cast(TimestampType())
         if calendar.zone is None and not calendar.offset:
