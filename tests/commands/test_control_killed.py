@@ -19,6 +19,7 @@ from bcrlsp.tables import Lake
 from bcrlsp.tables import Settings as LakeSettings
 
 
+@pytest.mark.long
 def test_killed_while_it_writes(
     copied: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
 ) -> None:

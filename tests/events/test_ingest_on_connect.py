@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
+@pytest.mark.long
 def test_connect_ingests_the_same_rows(tmp_path: Path) -> None:
     # A process of its own: a session of Spark Connect and a classic one exclude each other.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK", "PYSPARK"))}

@@ -192,7 +192,10 @@ def held(lake: Lake, names) -> dict[str, set]:
     return found
 
 
-@pytest.mark.parametrize(("seed", "with_users", "parts"), [(1, False, 2), (2, True, 3)])
+@pytest.mark.parametrize(
+    ("seed", "with_users", "parts"),
+    [(1, False, 2), pytest.param(2, True, 3, marks=pytest.mark.long)],
+)
 def test_any_split_and_order_gives_the_same_tables(
     spark, tmp_path: Path, seed: int, with_users: bool, parts: int
 ) -> None:
