@@ -176,9 +176,9 @@ def _rules(shape: Shape, grid: Grid) -> list[Rule]:
     if "propensity" in columns:
         share = F.col("propensity")
         rules.append(((share <= 0) | (share > 1), "propensity is outside (0, 1]"))
+    rules += _out_of_time(shape, grid)
     unset = [c for c in ("ingest_ts", "known_ts") if c in columns]
-    rules += [(F.col(c) < F.lit(_UNSET), f"{c} is no date of knowledge") for c in unset]
-    return rules + _out_of_time(shape, grid)
+    return rules + [(F.col(c) < F.lit(_UNSET), f"{c} is no date of knowledge") for c in unset]
 
 
 def _money(grid: Grid) -> list[Rule]:
