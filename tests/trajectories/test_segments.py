@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyspark.sql import functions as F
 from random_log import WINDOW
 
 from bcrlsp.errors import ConfigError
@@ -75,7 +76,7 @@ def test_a_change_of_segment_touches_later_periods_alone(
     tell(built, ("user-0", noon - timedelta(hours=1), "tin"))
     report = build(built, Settings(), feature_set, WINDOW)
     assert report.built == [p for p in first.window if p > middle and p not in report.pending]
-    index = calendar.index_of(built.read("trajectories")["period_start"])
+    index = calendar.index_of(F.col("period_start"))
     rows = built.read("trajectories").withColumn("at", index).collect()
     for row in rows:
         was = before[(row.user_id, row.period_start)]
@@ -94,7 +95,7 @@ def test_nothing_known_before_a_period_is_unknown(built: Lake, feature_set: Feat
     start = feature_set.calendar.start
     tell(built, ("user-0", start(WINDOW.start + 3) - timedelta(seconds=1), "late"))
     build(built, Settings(), feature_set, WINDOW)
-    index = feature_set.calendar.index_of(built.read("trajectories")["period_start"])
+    index = feature_set.calendar.index_of(F.col("period_start"))
     rows = built.read("trajectories").where("user_id = 'user-0'").withColumn("at", index)
     found = {row["at"]: row.segment for row in rows.collect()}
     assert found == {p: UNKNOWN if p < WINDOW.start + 3 else "late" for p in found}
