@@ -93,12 +93,14 @@ def test_a_change_of_segment_touches_later_periods_alone(
 
 def test_nothing_known_before_a_period_is_unknown(built: Lake, feature_set: FeatureSet) -> None:
     start = feature_set.calendar.start
-    tell(built, ("user-0", start(WINDOW.start + 3) - timedelta(seconds=1), "late"))
+    # The user's rows begin before: who has signed up need not have a known segment.
+    told = WINDOW.start + 8
+    tell(built, ("user-0", start(told) - timedelta(seconds=1), "late"))
     build(built, Settings(), feature_set, WINDOW)
     index = feature_set.calendar.index_of(F.col("period_start"))
     rows = built.read("trajectories").where("user_id = 'user-0'").withColumn("at", index)
     found = {row["at"]: row.segment for row in rows.collect()}
-    assert found == {p: UNKNOWN if p < WINDOW.start + 3 else "late" for p in found}
+    assert found == {p: UNKNOWN if p < told else "late" for p in found}
     assert len(set(found.values())) == 2
 
 
