@@ -44,7 +44,7 @@ test: setup ## All tests but the long ones, in two processes: one for Spark, one
 	$(PYTEST) -m 'not long'
 
 .PHONY: test-all
-test-all: setup ## All tests, the long ones too: further inputs of what `make test` shows
+test-all: setup ## All tests, the long ones too: ingestion on Connect, a killed control loop, further inputs
 	$(PYTEST)
 
 .PHONY: test-fast
