@@ -44,7 +44,7 @@ def whole(numbers: ArrayLike, name: str) -> NDArray[Any]:
     """Numbers that are whole, of any type but bool: as they are, or from float as int64."""
     held = _numbers(numbers, name, but="b")
     if held.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):  # 2**53 is infinite as float16
             odd = ~(np.abs(held) < 2**53) | (held != np.floor(held))
         _refuse(odd, held, name, "whole numbers")
         return held.astype(np.int64)

@@ -179,8 +179,9 @@ class Policy:
         net_of = min(price, self.largest_price) if self.largest_price else self.manifest.price
         costs = np.maximum(cost.astype(np.float64) * self.manifest.cost_unit, 0.0)
         costs[:, self.amounts == 0] = 0.0
-        values = value.astype(np.float64) * self.manifest.reward_scale + net_of * costs
-        self._finite(values + costs)
+        with np.errstate(invalid="ignore"):  # a network that overflows is refused below
+            values = value.astype(np.float64) * self.manifest.reward_scale + net_of * costs
+            self._finite(values + costs)
         return values, costs
 
     @property

@@ -171,7 +171,7 @@ def test_arguments_out_of_range_are_refused() -> None:
     policy = make()
     with pytest.raises(DataError, match="row 1 allows no level"):
         policy.probabilities(states(2), allowed=np.array([[True] * 3, [False] * 3]))
-    with pytest.raises(DataError, match=r"temperature 0; allowed: above 0"):
+    with pytest.raises(DataError, match=r"temperature 0; allowed: a number above 0"):
         policy.probabilities(states(2), temperature=0)
     with pytest.raises(DataError, match="unknown rule 'best'"):
         policy.probabilities(states(2), rule="best")
