@@ -8,12 +8,17 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark_conf"))
 
+import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
 from bcrlsp import session
 from bcrlsp.tables import Lake
 from bcrlsp.tables import Settings as LakeSettings
+
+# The same examples in every run: a test that fails by chance says nothing about a change.
+hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("same")
 
 # Fixtures that start a JVM or Ray: `make test-fast` leaves out what uses one.
 _FIRST, _SECOND = "spark", "more spark"

@@ -54,7 +54,8 @@ def test_every_finite_state_has_finite_values_the_same_in_torch(
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     with torch.no_grad():
         twin = network(torch.from_numpy(x))["q"].mean(1).numpy()
-    np.testing.assert_allclose(value, twin, rtol=1e-5, atol=1e-5)
+    # Sums of large float32 numbers that nearly cancel differ by a share of the largest.
+    np.testing.assert_allclose(value, twin, rtol=1e-5, atol=1e-5 * (1 + np.abs(value).max()))
 
 
 @pytest.mark.parametrize("clip", [CLIP, None])
