@@ -14,7 +14,7 @@ from bcrlsp.allocation.settings import Settings
 
 TINY = Settings(direct_users=8, sample_users=16, core_users=24)
 QUIET = settings(
-    deadline=None, suppress_health_check=list(HealthCheck), max_examples=40, derandomize=True
+    deadline=None, suppress_health_check=list(HealthCheck), max_examples=12, derandomize=True
 )
 
 
