@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column
 
 _LENGTH = re.compile(r"^(\d+)(h|d|w)$")
+# Dates of periods outside these years are mistyped.
+_YEARS = (1900, 2199)
+_MOST_PERIODS = 100_000
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MICROSECOND = timedelta(microseconds=1)
@@ -197,8 +200,9 @@ class Calendar:
         or no period starts there.
         """
         try:
-            if _DATE.match(text):
-                index = self.first_on(date.fromisoformat(text))
+            day = date.fromisoformat(text) if _DATE.match(text) else None
+            if day is not None and _YEARS[0] <= day.year <= _YEARS[1]:
+                index = self.first_on(day)
                 if index is not None:
                     return index
             instant = self.instant(text)
@@ -207,6 +211,10 @@ class Calendar:
                 f"{text!r} is not a date; allowed: an ISO date such as 2025-01-31, "
                 "or an instant such as 2025-01-31T06:00"
             ) from None
+        if not _YEARS[0] <= instant.year <= _YEARS[1]:
+            raise UserError(
+                f"{text} lies in the year {instant.year}; allowed: {_YEARS[0]} to {_YEARS[1]}"
+            )
         index = self.index(instant)
         if self.start(index) != instant:
             before, after = (self.label(i) for i in (index, index + 1))
@@ -225,6 +233,11 @@ class Calendar:
         window = range(self.parse(first), self.parse(last))
         if not window:
             raise UserError(f"--from {first} is not before --to {last}: no period lies between")
+        if len(window) > _MOST_PERIODS:
+            raise UserError(
+                f"--from {first} --to {last} are {len(window):,} periods; allowed: up to "
+                f"{_MOST_PERIODS:,} in one run; is one of the dates mistyped?"
+            )
         return window
 
     def index_of(self, instant: "Column") -> "Column":

@@ -65,6 +65,11 @@ def test_a_mistaken_period_gets_its_line() -> None:
         weekly.parse("soon")
     with pytest.raises(UserError, match="is not before"):
         weekly.parse_range("2025-01-13", "2025-01-13")
+    for first, last in (("0001-01-02", "2025-01-13"), ("2025-01-06", "9999-12-31")):
+        with pytest.raises(UserError, match=r"lies in the year (1|9999); allowed: 1900 to 2199"):
+            weekly.parse_range(first, last)
+    with pytest.raises(UserError, match="1,533,864 periods; allowed: up to 100,000 in one run"):
+        Settings(length="1h").calendar().parse_range("2025-01-06", "2199-12-31")
     with pytest.raises(ValidationError):
         Settings(length="0d")
 

@@ -28,6 +28,12 @@ class Accounts:
         self._move(sums, levels, 1)
         return rows.usage(sums, self._units)
 
+    def cost(self, levels: NDArray[np.int16]) -> Fraction:
+        """What everybody's levels cost, with the users at `levels` (m,)."""
+        sums = self._sums.copy()
+        self._move(sums, levels, 1)
+        return self._units.whole(int(sums[1].sum()), int(sums[4].sum())) * self._units.step
+
     def slack(self, rows: Rows, levels: NDArray[np.int16]) -> FloatArray:
         """(k,) room left in the rows' units (scale), below 0 exactly where a row is broken."""
         return rows.room(self.usage(rows, levels), scaled=True)

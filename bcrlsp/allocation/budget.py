@@ -24,11 +24,12 @@ class InfeasibleBudgetError(UserError):
     asked: its limit or minimum. nearest: the nearest one that can be kept beside the others.
     proved: whether nothing nearer is possible, even with parts of users; else parts of users may
     come nearer, and nearest is that of the nearest whole levels that were found. Given in the
-    asked one's place, nearest can be kept, unless other budgets cannot be kept either.
+    asked one's place, nearest can be kept, unless other budgets cannot be kept either. It is of the
+    asked one's type where that is Decimal or Fraction, else a float.
     """
 
     def __init__(
-        self, budget: str, side: str, asked: float, nearest: float, proved: bool = True
+        self, budget: str, side: str, asked: Any, nearest: Any, proved: bool = True
     ) -> None:
         self.budget, self.side, self.asked, self.nearest = budget, side, asked, nearest
         self.proved = proved

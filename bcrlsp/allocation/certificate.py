@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,10 +121,7 @@ def certify(
 ) -> Certificate:
     """The certificate of what was decided. watched: the usage of every budget, a row each."""
     core = found.core
-    merit = objective.merit(decided.users)
-    everyone = np.arange(len(merit))
-    more = merit[everyone, decided.levels] - merit[everyone, decided.base]
-    value = float(objective.total(decided.answer, source) + Fraction(math.fsum(more)))
+    value = float(decided.worth(objective, source))
     used = decided.accounts.usage(watched, decided.levels)
     spend = {name: float(u) for name, u in zip(watched.names, used, strict=True)}
     for budget in budgets:

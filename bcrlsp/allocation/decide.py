@@ -1,6 +1,8 @@
 """Whole levels from the search's last pass."""
 
+import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -48,6 +50,16 @@ class Decided:
     answer: Answer
     weight: float
     tables: Tables
+
+    def worth(self, objective: Objective, source: Source) -> Fraction:
+        """What everybody's levels are worth."""
+        merit, everyone = objective.merit(self.users), np.arange(len(self.levels))
+        more = merit[everyone, self.levels] - merit[everyone, self.base]
+        return objective.total(self.answer, source) + Fraction(math.fsum(more))
+
+    def cost(self) -> Fraction:
+        """What everybody's levels cost."""
+        return self.accounts.cost(self.levels)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from bcrlsp.allocation.bound import dual_bound
 from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Certificate, certify
 from bcrlsp.allocation.decide import decide
+from bcrlsp.allocation.equal_worth import cheaper
 from bcrlsp.allocation.infeasible import diagnose, rescue
 from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import NoFeasiblePointError
@@ -62,6 +63,8 @@ def run(
         decided = decide(source, rows, objective, found)
     except NoIntegralPointError as none:
         decided = rescue(source, rows, objective, budgets, settings, none)
+    decided, passes = cheaper(source, rows, objective, settings, found, decided)
+    found = replace(found, passes=found.passes + passes)
     certificate = certify(source, rows, watched, objective, budgets, found, decided)
     changed = decided.levels != decided.base
     return Outcome(

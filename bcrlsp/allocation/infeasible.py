@@ -10,6 +10,7 @@ from bcrlsp.allocation.blocks import Source
 from bcrlsp.allocation.bound import dual_bound
 from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.decide import Decided, decide, improve
+from bcrlsp.allocation.limits import written
 from bcrlsp.allocation.objective import Objective
 from bcrlsp.allocation.program import NoFeasiblePointError
 from bcrlsp.allocation.rounding import NoIntegralPointError
@@ -99,7 +100,9 @@ def _name_row(
     side = rows.sides[row]
     asked = budget.limit if side == "limit" else (budget.minimum or 0.0)
     proved = float(nearest) - least <= _CLOSE * max(abs(float(nearest)), abs(least))
-    return InfeasibleBudgetError(budget.name, side, asked, abs(float(nearest)), proved)
+    return InfeasibleBudgetError(
+        budget.name, side, asked, written(abs(nearest), asked, side), proved
+    )
 
 
 def _used(rows: Rows, row: int, decided: Decided) -> Fraction:

@@ -5,7 +5,7 @@ whole units of money and a limit is off a whole number of them by no more than t
 than a hundredth of a unit, the whole number is meant. Else a limit is kept to within the rounding.
 """
 
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from numbers import Rational
 from typing import Any
@@ -42,6 +42,20 @@ def meant(number: Any, step: Fraction | None, users: int, sign: int) -> Fraction
     whole = Fraction(round(limit / step)) * step
     close = abs(whole - limit) <= min(_PART * step, 2 * doubt * limit)
     return whole if close and sign * (whole - limit) > 0 else limit
+
+
+def written(nearest: Fraction, asked: Any, side: str) -> Any:
+    """The nearest limit, or minimum, that can be kept, in the type of the one that was asked for.
+
+    Given in its place it is kept: where limits are meant to the letter, it is rounded away from
+    what cannot be kept, at the last of 17 digits.
+    """
+    if not isinstance(asked, Decimal | Fraction):
+        return float(nearest)
+    away = ROUND_CEILING if side == "limit" else ROUND_FLOOR
+    digits = Context(prec=17, rounding=away, Emax=MAX_EMAX, Emin=MIN_EMIN)
+    number = digits.divide(Decimal(nearest.numerator), Decimal(nearest.denominator))
+    return type(asked)(number.normalize(digits))
 
 
 def text(number: Any) -> str:

@@ -7,7 +7,7 @@ from bcrlsp.commands.base import Context, Outcome, command, option
 from bcrlsp.errors import UserError
 from bcrlsp.features import MEMORY
 from bcrlsp.periods import Calendar
-from bcrlsp.trajectories import BuildReport, build, forget_grid
+from bcrlsp.trajectories import BuildReport, build
 from bcrlsp.trajectories.completeness import described_holes, lagging, told_waiting, warned
 
 WINDOW = (
@@ -37,8 +37,6 @@ def trajectories(
     """Build the trajectories of the periods from --from (included) to --to (excluded)."""
     window = context.calendar.parse_range(first, last)
     known = parse_instant(known_at, context.calendar)
-    if new_grid:
-        forget_grid(context.lake)
     with context.stage(f"Building trajectories of {len(window)} periods"):
         report = build(
             context.lake,
@@ -47,6 +45,7 @@ def trajectories(
             window,
             known_at=known,
             force=force,
+            new_grid=new_grid,
             progress=context.say,
         )
     return described(context, report)

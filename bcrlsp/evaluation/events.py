@@ -116,13 +116,13 @@ class Range:
 
     @staticmethod
     def of(measure: str, seen: Events, largest: float | None) -> Range:
-        """0 to 1 for retention in shares of a period; else 0 to `largest`, or where that is not
-        known to more than was seen: of few amounts the largest is seldom the largest there is."""
-        if measure == "retention" and seen.least >= 0.0 and seen.most <= 1.0:
-            return Range(0.0, 1.0, 1.0)
+        """0 to `largest`; where that is not known, 0 to 1 for retention in shares of a period, else
+        to more than was seen: of few amounts the largest is seldom the largest there is."""
         least = BEYOND * min(seen.least, 0.0)
         if largest is not None:
             return Range(least, max(seen.most, largest), max(seen.most, largest))
+        if measure == "retention" and seen.least >= 0.0 and seen.most <= 1.0:
+            return Range(0.0, 1.0, 1.0)
         most = BEYOND * max(seen.most, 0.0)
         return Range(least, most if most > least else float("inf"), max(seen.most, 0.0))
 

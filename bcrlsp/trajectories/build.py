@@ -16,7 +16,7 @@ from bcrlsp.features import MEMORY, FeatureSet
 from bcrlsp.tables import Lake
 from bcrlsp.trajectories.completeness import Completeness, find_completeness, waiting
 from bcrlsp.trajectories.digests import scan
-from bcrlsp.trajectories.grid import remember_grid
+from bcrlsp.trajectories.grid import forget_grid, remember_grid
 from bcrlsp.trajectories.late import quarantine_late
 from bcrlsp.trajectories.ledger import Ledger
 from bcrlsp.trajectories.panel import Span
@@ -66,17 +66,21 @@ def build(
     *,
     known_at: datetime | None = None,
     force: bool = False,
+    new_grid: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> BuildReport:
     """Builds the trajectories of the periods in `window`, and the states at its end.
 
     window: numbers of neighbouring periods in feature_set.calendar. known_at: rows that were
     ingested later are left out (the past as it was known then); None: as it is known now.
-    force: periods that are right are built again. Raises DataError when an event table is missing,
-    ConflictError when another run wrote the same periods at once, UserError when the lake's tables
-    are keyed by another grid.
+    force: periods that are right are built again. new_grid: the feature set's grid replaces that of
+    the tables, which are cleared once nothing stands against the build.
+    Raises DataError when an event table is missing, ConflictError when another run wrote the same
+    periods at once, UserError when the lake's tables are keyed by another grid.
     """
     sources = Sources.pin(lake, feature_set.calendar, settings, known_at)
+    if new_grid:
+        forget_grid(lake)
     remember_grid(lake, feature_set.calendar)
     late = quarantine_late(sources, window.start - MEMORY, window.stop + settings.reach)
     digests = scan(sources, feature_set, window.start, window.stop)

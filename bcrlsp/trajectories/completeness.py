@@ -10,7 +10,7 @@ A feed is whole up to its mark (`bcrlsp.deliveries`) where it has one, else as f
 prove it (`evidence`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, reduce
@@ -20,11 +20,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.deliveries import FEEDS, Mark, all_marks
+from bcrlsp.features import MEMORY
 from bcrlsp.periods import Calendar
 from bcrlsp.trajectories import kinds
 from bcrlsp.trajectories.evidence import Evidence, Gap, judge_feeds
 from bcrlsp.trajectories.settings import Settings
 from bcrlsp.trajectories.sources import Sources
+
+# Events of a feed just behind the first period looked at that say what is usual for it.
+_ENOUGH = 100
 
 
 @dataclass(frozen=True)
@@ -105,14 +109,16 @@ class Completeness:
 
 
 def find_completeness(sources: Sources, begin: int) -> Completeness:
-    """How far the feeds are whole, from their marks and their counts since period `begin`."""
-    rows = reduce(DataFrame.unionByName, (_counted(sources, name, begin) for name in FEEDS))
-    counts: dict[str, dict[int, int]] = {name: {} for name in FEEDS}
-    paid: dict[int, int] = {}
-    for row in rows.collect():
-        counts[row["name"]][row["period_index"]] = row["n"]
-        if row["paid"]:
-            paid[row["period_index"]] = row["paid"]
+    """How far the feeds are whole, from their marks and their counts since period `begin`.
+
+    Of a feed that has few events just behind `begin`, all are counted: one that ended before it
+    would have its mistyped dates alone in what is looked at, and they would count as the feed.
+    """
+    counts, paid = _counts(sources, FEEDS, begin)
+    few = [name for name in FEEDS if _soon(counts[name], begin) < _ENOUGH]
+    if few:
+        every, _ = _counts(sources, few, None)
+        counts.update(every)
     marks = all_marks(sources.lake, sources.known_at)
     feeds = {
         name: judged(
@@ -128,7 +134,26 @@ def find_completeness(sources: Sources, begin: int) -> Completeness:
     return Completeness(sources.calendar, sources.settings, feeds, paid, begin)
 
 
-def _counted(sources: Sources, name: str, begin: int) -> DataFrame:
+def _soon(counts: Mapping[int, int], begin: int) -> int:
+    """Events of the first `MEMORY` periods from `begin` on."""
+    return sum(number for period, number in counts.items() if period < begin + MEMORY)
+
+
+def _counts(
+    sources: Sources, names: Sequence[str], begin: int | None
+) -> tuple[dict[str, dict[int, int]], dict[int, int]]:
+    """Events by feed and period since `begin`, None for all, and bonuses that can be redeemed."""
+    rows = reduce(DataFrame.unionByName, (_counted(sources, name, begin) for name in names))
+    counts: dict[str, dict[int, int]] = {name: {} for name in names}
+    paid: dict[int, int] = {}
+    for row in rows.collect():
+        counts[row["name"]][row["period_index"]] = row["n"]
+        if row["paid"]:
+            paid[row["period_index"]] = row["paid"]
+    return counts, paid
+
+
+def _counted(sources: Sources, name: str, begin: int | None) -> DataFrame:
     rows = sources.between(name, begin, None)
     chosen = sources.settings.activity_kinds
     if name == "activity" and chosen is not None:
@@ -183,9 +208,8 @@ def told_end(found: Completeness, name: str) -> str:
     feed, calendar = found.feeds[name], found.calendar
     end = feed.watermark(calendar)
     if end is None:
-        since = calendar.label(found.begin)
         return (
-            f"it has no event since {since}; if that is right, say so: bcrlsp ingest SOURCE "
+            "it has no event; if that is right, say so: bcrlsp ingest SOURCE "
             f"--complete-until {name}=INSTANT"
         )
     local = end.astimezone(calendar.tz).strftime("%Y-%m-%dT%H:%M").removesuffix("T00:00")

@@ -42,7 +42,10 @@ def remember_grid(lake: Lake, calendar: Calendar) -> None:
 
 
 def forget_grid(lake: Lake) -> None:
-    """Clears the tables that builds write, then the grid, so that another one can be used."""
+    """Clears the tables that builds write, then the grid, so that another one can be used.
+
+    The grid goes last: until then another one is refused, and a run that was killed is repeated.
+    """
     for name in (*_BUILT, "grid"):
         if lake.exists(name):
             lake.overwrite(name, lake.read(name).where(F.lit(False)))

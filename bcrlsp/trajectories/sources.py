@@ -100,8 +100,8 @@ class Sources:
             return None
         return segments.spans(self.lake, self.calendar, version, self.known_at)
 
-    def between(self, name: str, first: int, stop: int | None) -> DataFrame:
-        """What happened in periods [first, stop), came in time and was known.
+    def between(self, name: str, first: int | None, stop: int | None) -> DataFrame:
+        """What happened in periods [first, stop), came in time and was known; None: no such end.
 
         The columns of table `name`, and period_index bigint.
         """
@@ -180,9 +180,11 @@ class Sources:
         rows = rows.withColumn("entry", F.col("period_index") + 1)
         return _shaped(rows, USER, period="period_index", key="entry", segment="segment")
 
-    def _between(self, name: str, first: int, stop: int | None) -> DataFrame:
+    def _between(self, name: str, first: int | None, stop: int | None) -> DataFrame:
         instant = F.col(INSTANTS[name])
-        rows = self._known(name).where(instant >= F.lit(self.calendar.start(first)))
+        rows = self._known(name)
+        if first is not None:
+            rows = rows.where(instant >= F.lit(self.calendar.start(first)))
         if stop is not None:
             rows = rows.where(instant < F.lit(self.calendar.start(stop)))
         return rows.withColumn("period_index", self.calendar.index_of(instant))

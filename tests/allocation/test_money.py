@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,24 @@ def test_the_nearest_possible_that_the_error_names_can_be_kept(seed: int, n: int
             for b in case["budgets"]
         ]
     assert len(named) <= len(case["budgets"])
+
+
+@pytest.mark.parametrize("exact", [Decimal, Fraction])
+@pytest.mark.parametrize("side", ["limit", "minimum"])
+def test_the_nearest_of_an_exact_limit_is_exact(exact: type, side: str) -> None:
+    """The sum of the costs is no number of 17 digits: it is rounded to the side that is kept."""
+    for seed, n in ((0, 5), (1, 30), (2, 200)):
+        cost = np.random.default_rng(seed).random((n, 3))
+        best = sum(map(Fraction, (cost.min if side == "limit" else cost.max)(axis=1)))
+        bounds = {"limit": exact(0)} if side == "limit" else {"minimum": exact(n + 1)}
+        with pytest.raises(InfeasibleBudgetError) as caught:
+            solve(0 * cost, cost, [Budget("b", **{"limit": math.inf} | bounds)])
+        nearest = caught.value.nearest
+        assert isinstance(nearest, exact)
+        away = Fraction(nearest) - best
+        assert 0 <= (away if side == "limit" else -away) <= best * Fraction(1, 10**15)
+        for given_back in (nearest, exact(str(nearest))):
+            solve(0 * cost, cost, [Budget("b", **{"limit": math.inf, side: given_back})])
 
 
 def refused(case: dict[str, Any]) -> InfeasibleBudgetError | None:

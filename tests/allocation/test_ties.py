@@ -78,3 +78,22 @@ def test_nothing_is_worth_anything(n: int) -> None:
     cost: Any = np.tile([0.0, 1.0, 2.0], (n, 1))
     found = solve(np.zeros((n, 3)), cost, [Budget("total", 10.0)])
     assert (found.gap, found.value, found.bound, found.spend["total"]) == (0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("n", [41, 100, 1000, 12000])
+@pytest.mark.parametrize("steps", [1, 10])
+def test_of_users_who_gain_the_same_the_cheap_ones_are_sent(n: int, steps: int) -> None:
+    """A limit on how many are sent: the best take it, and of equals those who cost least."""
+    rng = np.random.default_rng(n + steps)
+    cost = np.round(np.sort(rng.random((n, 3)), axis=1), 2)
+    value = np.ceil(np.sort(rng.random((n, 3)), axis=1) * steps)
+    cost[:, 0] = value[:, 0] = 0.0
+    sends = Budget("sends", n // 3, levels=[1, 2], measure="count")
+    best = value[:, 1:].max(axis=1)
+    paid = np.where(value[:, 1] >= value[:, 2], cost[:, 1], cost[:, 2])
+    order = np.lexsort([paid, -best])[: n // 3]
+    for budgets in ([sends], [sends, Budget("money", 1e9)]):
+        levels = solve(value, cost, budgets).levels
+        assert value[np.arange(n), levels].sum() == best[order].sum()
+        spent = cost[np.arange(n), levels].sum()
+        assert spent == pytest.approx(paid[order].sum(), rel=1e-9)

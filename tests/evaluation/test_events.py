@@ -155,6 +155,21 @@ def test_nothing_paid_at_all_has_no_upper_end_unless_the_largest_cost_is_known()
     assert 5 * 3.69 / USERS <= known.high < np.inf
 
 
+@pytest.mark.parametrize("share", [0.0, 0.7])
+def test_the_largest_reward_that_is_given_counts_where_the_log_has_smaller_ones(share: float):
+    """Rewards may be money: a log that has none of the rare large ones says nothing of them."""
+    table = without_events()
+    rewards = np.zeros(table.num_rows)
+    rewards[0] = share
+    place = table.column_names.index("reward")
+    table = table.set_column(place, "reward", pa.array(rewards.astype(np.float32)))
+    assert on_policy(table, "retention", settings=FAST).high < 0.1
+    known = on_policy(table, "retention", largest=50.0, settings=FAST)
+    assert known.high >= 50.0 * np.log(2 / 0.05) / USERS
+    target = rare(2, 1).target_of(table)
+    assert estimate(table, target, "is", largest=50.0, settings=FAST).high >= known.high * 0.9
+
+
 @pytest.mark.parametrize("name", ESTIMATORS.names())
 def test_a_target_that_sends_nothing_costs_nothing(name):
     """Level 0 costs nothing in the log; what a model makes of other levels does not count."""

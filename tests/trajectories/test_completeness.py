@@ -83,6 +83,11 @@ def test_a_period_waits_for_the_feed_that_lags(
     said = told_waiting(found, waits)
     assert "7 for activity (complete until 2025-01-11 as far as its events show)" in said
     assert found.feeds["activity"].strays == 1
+    # However little of the past a build looks at: a feed that ended before it stays ended.
+    late, late_waits = look(lake, feature_set, range(60, 66))
+    assert late_waits["activity"] == list(range(60, 66))
+    assert late.feeds["activity"].until == 5
+    assert late.feeds["activity"].strays == 1
     # What was sent today is decided on less than nothing of the last days.
     with pytest.raises(DataError, match="activity lags 6 periods behind 2025-01-17") as caught:
         states_at(lake, HOW, feature_set, 11)
