@@ -45,17 +45,34 @@ def diagnose(
         if least > rows.rhs[middle]:
             broken = middle + 1
     others = [k for k in range(len(rows)) if k != kept]
-    for beside in (others, range(kept)):
-        try:
-            least, found = _least_use(source, rows, kept, beside, settings)
-        except NoFeasiblePointError:
-            continue
-        try:
-            decided = decide(source, rows.only(beside), _use_of(rows, kept), found)
-        except NoIntegralPointError:
-            continue
+    least, decided = _least_whole(source, rows, kept, others, settings)
+    if decided is not None:
         return _name_row(rows, budgets, kept, _used(rows, kept, decided), least)
-    return _name_row(rows, budgets, kept, Fraction(least), least)
+    # Parts of users may keep what whole ones cannot: then a row before it may be in the way.
+    start = kept + 1
+    while decided is None:
+        start -= 1
+        least, decided = _least_whole(source, rows, start, range(start), settings)
+    for row in range(start, kept + 1):
+        used = _used(rows, row, decided)
+        if used > rows.exact[row]:
+            break
+    return _name_row(rows, budgets, row, used, least if row == start else -np.inf)
+
+
+def _least_whole(
+    source: Source, rows: Rows, row: int, beside: Sequence[int], settings: Settings
+) -> tuple[float, Decided | None]:
+    """What parts of users use of a row at least, and whole levels that use little of it.
+
+    Both with the rows `beside` kept. None where no such levels were found; without rows beside it
+    some always are.
+    """
+    try:
+        least, found = _least_use(source, rows, row, beside, settings)
+        return least, decide(source, rows.only(beside), _use_of(rows, row), found)
+    except (NoFeasiblePointError, NoIntegralPointError):
+        return -np.inf, None
 
 
 def rescue(
@@ -74,10 +91,8 @@ def rescue(
     error: InfeasibleBudgetError | None = None
     for row in [none.row, *(k for k in range(len(rows)) if k != none.row)][:_TRIED_ROWS]:
         others = [k for k in range(len(rows)) if k != row]
-        try:
-            least, found = _least_use(source, rows, row, others, settings)
-            decided = decide(source, rows.only(others), _use_of(rows, row), found)
-        except (NoFeasiblePointError, NoIntegralPointError):
+        least, decided = _least_whole(source, rows, row, others, settings)
+        if decided is None:
             continue
         used = _used(rows, row, decided)
         if used <= rows.exact[row]:

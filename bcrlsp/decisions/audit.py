@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.allocation import Budget
+from bcrlsp.allocation.fixed import PLACES
+from bcrlsp.allocation.limits import meant
 from bcrlsp.allocation.measures import MEASURES
 from bcrlsp.errors import UnsoundAllocationError
 
@@ -40,8 +43,9 @@ def audit(
 
     Raises UnsoundAllocationError, one line, where a user has no row, two rows or is unknown, where
     a level is none or one that the user may not get, where an amount is not its level's, and where
-    a budget is passed, or its floor not reached, by any amount at all. Expected costs are no exact
-    numbers: there the last digit of a double is left to rounding.
+    a budget is passed, or its floor not reached, by any amount at all; a limit is what
+    `bcrlsp.allocation.limits` takes it for. Expected costs are no exact numbers: there the last
+    digit of a double is left to rounding.
     """
     groups = totals(decisions, users, amounts, face)
     return judge(groups, budgets, levels=len(amounts), certified=certified, face=face)
@@ -76,11 +80,12 @@ def judge(
         raise _unsound(f"there are {rows:,} rows, and the certificate is of {certified:,} users")
     spend: dict[str, float] = {}
     for budget in budgets:
-        used = _used(budget, groups, levels)
+        used, users = _used(budget, groups, levels)
         slack = Fraction(0) if face else used * Fraction(1, 2**52) + Fraction(rows, 10**_DIGITS)
-        if not math.isinf(budget.limit) and used - slack > _exact(budget.limit):
+        step = _step(groups) if face else None
+        if not math.isinf(budget.limit) and used - slack > meant(budget.limit, step, users, 1):
             raise _unsound(_passed(budget, "limit", used, budget.limit))
-        if budget.minimum is not None and used + slack < _exact(budget.minimum):
+        if budget.minimum is not None and used + slack < meant(budget.minimum, step, users, -1):
             raise _unsound(_passed(budget, "minimum", used, budget.minimum))
         spend[budget.name] = float(used)
     return spend
@@ -141,8 +146,11 @@ def totals(
     ]
 
 
-def _used(budget: Budget, groups: Sequence[Group], levels: int) -> Fraction:
-    """Exactly what the decisions use of a budget, by its measure's weights on cost and count."""
+def _used(budget: Budget, groups: Sequence[Group], levels: int) -> tuple[Fraction, int]:
+    """Exactly what the decisions use of a budget, by its measure's weights on cost and count.
+
+    And how many users it counts.
+    """
     counted = np.ones(levels, bool)
     if budget.levels is not None:
         counted[:] = False
@@ -151,14 +159,25 @@ def _used(budget: Budget, groups: Sequence[Group], levels: int) -> Fraction:
     segments = budget.groups
     if isinstance(segments, Mapping):
         segments = segments["segment"]
-    used = Fraction(0)
+    used, users = Fraction(0), 0
     for group in groups:
         if group.level is None or group.cost is None:  # not counted: told as wrong before
             continue
         if segments is None or group.segment in segments:
             used += _exact(on_cost[group.level]) * Fraction(group.cost)
             used += _exact(on_count[group.level]) * group.rows
-    return used
+            users += group.rows
+    return used, users
+
+
+def _step(groups: Sequence[Group]) -> Fraction | None:
+    """The last decimal place of the amounts, by what one bonus of a group costs; None beyond
+    `PLACES`."""
+    each = [Fraction(group.cost) / group.rows for group in groups if group.cost and group.rows]
+    for places in range(PLACES + 1):
+        if all((amount * 10**places).denominator == 1 for amount in each):
+            return Fraction(1, 10**places)
+    return None
 
 
 def _exact(number: float) -> Fraction:
@@ -166,9 +185,9 @@ def _exact(number: float) -> Fraction:
     return Fraction(Decimal(repr(float(number))))
 
 
-def _passed(budget: Budget, side: str, used: Fraction, bound: float) -> str:
+def _passed(budget: Budget, side: str, used: Fraction, bound: Any) -> str:
     return (
-        f"budget {budget.name!r} has the {side} {bound!r} and {float(used)!r} would be used, "
+        f"budget {budget.name!r} has the {side} {bound} and {float(used)!r} would be used, "
         f"{'above' if side == 'limit' else 'below'} it"
     )
 

@@ -117,6 +117,8 @@ class Sampler:
             rewards = rewards + np.where(on, discounts * gained, 0.0)
             discounts = np.where(on, discounts * self._gamma, discounts)
         follows = held.has_next[last]
+        if units.base:
+            rewards = rewards - units.base * (1.0 - np.where(follows, discounts, 0.0))
         ahead = last + follows
         allowed = next_allowed = None
         if held.allowed is not None:

@@ -13,7 +13,9 @@ from bcrlsp.errors import DataError
 
 
 def ids_of(column: pa.Array) -> pa.Array:
-    """The column of user ids as it is."""
+    """The column of user ids; of categories, their values: each batch may number them anew."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     if pa.types.is_nested(column.type):
         raise DataError(f"user_id is {column.type} in the trajectories; allowed: texts or numbers")
     return column
@@ -70,6 +72,8 @@ def read_as(
 
 def matrix_of(column: pa.Array, name: str, width: int) -> NDArray[np.float32]:
     """A list column as a matrix of `width` columns; 0: as wide as its first row."""
+    if pa.types.is_fixed_size_list(column.type):
+        column = column.cast(pa.list_(column.type.value_type))
     if not pa.types.is_list(column.type) and not pa.types.is_large_list(column.type):
         raise DataError(f"{name} is {column.type} in the trajectories; allowed: lists of numbers")
     widths = np.diff(np.asarray(column.offsets))

@@ -197,9 +197,10 @@ def _places(
     when = next((name for name in _PERIODS if name in names), None)
     besides = [name for name in ("feature_set", when or "") if name in names]
     for batch in batches([*_KEYS, *besides]):
-        if batch.column("user_id").null_count:
+        users_here = ids_of(batch.column("user_id"))
+        if users_here.null_count:
             raise DataError("a trajectory has no user_id; rebuild the trajectories")
-        ids.append(ids_of(batch.column("user_id")))
+        ids.append(users_here)
         if when is not None:
             starts_at.append(instants_of(batch.column(when), when))
         steps.append(read_as(whole, numbers_of(batch, "step"), "step").astype(np.int32))

@@ -45,7 +45,6 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
         hidden=settings.hidden,
         heads=algorithm.heads(task.amounts, settings, task.options),
     )
-    units = units_of(task.transitions, parts.train, task.amounts)
     config = OfflineConfig().offline(
         algorithm=algorithm,
         options=task.options,
@@ -54,6 +53,7 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
         split=parts,
         seed=task.seed,
     )
+    units = units_of(task.transitions, parts.train, task.amounts, config.gamma)
     # RLlib warns of its own deprecated parts and of packages that it could use.
     for name in ("ray", "ray.rllib", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -75,6 +75,7 @@ def run(algorithm: QAlgorithm[Any], task: Task) -> TrainedPolicy:
         largest_price=settings.largest_price,
         cost_unit=units.cost,
         reward_scale=units.reward,
+        value_base=units.base,
         support=algorithm.support(task.options),
         network=spec,
     )

@@ -19,6 +19,8 @@ _REACH, _SAMPLE = 20.0, 200_000
 # Third quartile of |z| of a normal variable: it makes the deviation the standard one there.
 _QUARTILE = 1.1503493803760079
 _NAMED = 5
+# Below it float32 has no full precision.
+_SMALLEST = 1e-36
 
 Floats = NDArray[np.float32]
 
@@ -105,8 +107,8 @@ def state_scaling(
         mean += apart * len(block) / total
         count = total
     std = np.sqrt(squares / max(count, 1))
-    # A constant column's rounding noise must not be blown up to a feature.
-    constant = std <= np.maximum(1e-6 * np.abs(mean), 1e-30)
+    # A constant column's rounding noise, a last digit of float32, is not blown up to a feature.
+    constant = std <= np.maximum(2.0**-23 * np.abs(mean), _SMALLEST)
     std[constant] = 1.0
     small = mean.astype(np.float32)
     far_low, far_high = far_bounds(small, std.astype(np.float32))

@@ -3,6 +3,7 @@
 NumPy only: a Spark worker that scores users loads neither torch nor Ray.
 """
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -51,6 +52,9 @@ class Manifest(BaseModel):
     reward_scale: float = Field(
         1.0, gt=0, description="rewards that one unit of the q head (and the v head) is"
     )
+    value_base: float = Field(
+        0.0, description="what is added to what the q head (and the v head) gives, in rewards"
+    )
     support: float = Field(
         0.0,
         ge=0,
@@ -64,6 +68,12 @@ class Manifest(BaseModel):
     def _agrees(self) -> "Manifest":
         if self.amounts[0] != 0:
             raise ValueError(f"level 0 has the amount {self.amounts[0]:g}; allowed: 0")
+        if any(above <= below for below, above in pairwise(self.amounts)):
+            raise ValueError(
+                f"the amounts are {_told(self.amounts)}; allowed: each above the one before"
+            )
+        if self.price and self.largest_price:
+            raise ValueError("price and largest_price are both above 0; allowed: one of them")
         twice = {name for name in self.feature_names if self.feature_names.count(name) > 1}
         if twice:
             raise ValueError(f"two features are named {min(twice)}; allowed: a name each")
@@ -181,6 +191,7 @@ class Policy:
         costs[:, self.amounts == 0] = 0.0
         with np.errstate(invalid="ignore"):  # a network that overflows is refused below
             values = value.astype(np.float64) * self.manifest.reward_scale + net_of * costs
+            values += self.manifest.value_base
             self._finite(values + costs)
         return values, costs
 
@@ -261,7 +272,9 @@ class Policy:
         if rule == "greedy":
             return np.asarray(np.eye(self.levels)[scores.argmax(axis=1)])
         if rule == "softmax":
-            return softmax(scores / temperature)
+            best = scores.max(axis=1, keepdims=True)
+            with np.errstate(over="ignore"):  # far below the best one: no chance at all
+                return softmax((scores - best) / temperature)
         raise DataError(f"unknown rule {rule!r}; allowed: greedy, softmax, behaviour")
 
     def _inputs(self, states: FloatArray, price: float) -> FloatArray:

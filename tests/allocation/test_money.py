@@ -116,6 +116,29 @@ def test_the_nearest_of_an_exact_limit_is_exact(exact: type, side: str) -> None:
             solve(0 * cost, cost, [Budget("b", **{"limit": math.inf, side: given_back})])
 
 
+def test_where_parts_of_users_keep_budgets_that_whole_ones_cannot() -> None:
+    """One user costs 0 or 100: a floor of 50 and a limit of 90 exclude each other."""
+    floor, limit = Budget("least", math.inf, minimum=50), Budget("most", 90)
+    for n, third, nearest in (
+        (1, Budget("top", math.inf, levels=[1], minimum=500), 100),
+        (3, Budget("sends", math.inf, measure="count", levels=[1], minimum=2), 1),
+    ):
+        case: dict[str, Any] = {
+            "value": np.tile([0.0, 1.0], (n, 1)),
+            "cost": np.tile([0.0, 100.0], (n, 1)),
+            "budgets": [floor, limit, third],
+        }
+        first = refused(case)
+        assert first is not None
+        assert (first.budget, first.nearest, first.proved) == ("most", 100, False)
+        case["budgets"][1] = replace(limit, limit=100)
+        second = refused(case)
+        assert second is not None
+        assert (second.budget, second.nearest) == (third.name, nearest)
+        case["budgets"][2] = replace(third, minimum=nearest)
+        assert refused(case) is None
+
+
 def refused(case: dict[str, Any]) -> InfeasibleBudgetError | None:
     try:
         solve(**case, settings=PASSES)

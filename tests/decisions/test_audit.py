@@ -60,11 +60,11 @@ def test_what_is_used_is_the_sum_by_hand(spark: SparkSession) -> None:
 @pytest.mark.parametrize(
     ("budget", "told"),
     [
-        (Budget("b", math.nextafter(1.7, 0)), r"has the limit 1.69\d+ and 1.7 would be used, abo"),
+        (Budget("b", 1.6999), r"has the limit 1\.6999 and 1\.7 would be used, above it"),
         (Budget("b", 0.0), "has the limit 0.0 and 1.7 would be used, above it"),
         (Budget("b", 0.29, groups=["n"]), "has the limit 0.29 and 0.3 would be used"),
         (Budget("b", 1, levels=[2], measure="count"), "has the limit 1 and 2.0 would be used"),
-        (Budget("b", 9, minimum=math.nextafter(1.7, 2)), "has the minimum .* below it"),
+        (Budget("b", 9, minimum=1.7001), "has the minimum .* below it"),
         (Budget("b", 9, levels=[1], measure="count", minimum=4), "has the minimum 4 and 3.0"),
     ],
 )
@@ -177,3 +177,18 @@ def test_expected_costs_are_added_as_they_are(spark: SparkSession) -> None:
     less = Budget("s", south * (1 - 1e-14), groups=["s"])
     with pytest.raises(UnsoundAllocationError, match="'s' has the limit"):
         judged(groups, [less], face=False)
+
+
+@pytest.mark.parametrize("users", [8, 1000])
+def test_a_limit_that_a_user_added_up_as_floats_is_the_sum(users: int) -> None:
+    """As `solve` takes it; a limit that is a Decimal is meant to the letter."""
+    groups = [Group(None, 1, users, Decimal(users) / 10)]
+    added = sum([0.1] * users)
+    assert added < users / 10
+    given_ = {"certified": users}
+    judged(
+        groups, [Budget("b", added), Budget("c", math.inf, minimum=users / 10 + 1e-16)], **given_
+    )
+    for limit in (added - 1e-4, Decimal(users) / 10 - Decimal("1e-18")):
+        with pytest.raises(UnsoundAllocationError, match="above it"):
+            judged(groups, [Budget("b", limit)], **given_)  # type: ignore[arg-type]

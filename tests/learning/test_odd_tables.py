@@ -139,3 +139,25 @@ def test_paths_and_prices(tmp_path: Path) -> None:
         again.probabilities(states, temperature="a")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="states has masked entries"):
         again.q_values(np.ma.masked_equal(states, 0))
+
+
+def test_ids_that_are_categories_are_their_values_in_every_part_of_a_table() -> None:
+    """Each part numbers its categories anew: the second has the same users in another order."""
+    plain = table()
+    parts = [plain.slice(0, 15), plain.slice(15).take(np.arange(15)[::-1]), plain.slice(0, 0)]
+    encoded = [
+        part.set_column(0, "user_id", part["user_id"].combine_chunks().dictionary_encode())
+        for part in parts
+    ]
+    expected, found = from_frame(plain), from_frame(pa.concat_tables(encoded))
+    np.testing.assert_array_equal(found.states, expected.states)
+    np.testing.assert_array_equal(found.users, expected.users)
+    np.testing.assert_array_equal(found.has_next, expected.has_next)
+
+
+def test_a_state_of_fixed_width_is_a_state() -> None:
+    plain = table()
+    fixed = pa.array(plain["state"].to_pylist(), pa.list_(pa.float64(), 2))
+    place = plain.column_names.index("state")
+    found = from_frame(plain.set_column(place, "state", fixed))
+    np.testing.assert_array_equal(found.states, from_frame(plain).states)

@@ -99,6 +99,41 @@ def test_outliers_among_rewards_and_costs_do_not_drown_the_rest() -> None:
     assert "costs beyond 20 count as that: 1 of " in told
 
 
+@pytest.mark.parametrize(("name", "common"), [("myopic", 0.0), ("myopic", -1e5), ("cql", 1000.0)])
+def test_what_rewards_have_in_common_hides_no_difference(name: str, common: float) -> None:
+    """Two kinds of users, whose best levels are 1 and 2; every row is an end of its own."""
+    chances = np.array([[0.2, 0.6, 0.4], [0.2, 0.3, 0.7]])
+    rng = np.random.default_rng(5)
+    kinds, levels, won = rng.integers(0, 2, 3000), rng.integers(0, 3, 3000), rng.random(3000)
+    log = Transitions(
+        states=np.stack([kinds, rng.normal(size=3000)], 1).astype(np.float32),
+        levels=levels.astype(np.int8),
+        rewards=(common + (won < chances[kinds, levels])).astype(np.float32),
+        costs=(levels * 0.5).astype(np.float32),
+        propensities=np.full(3000, 1 / 3, np.float32),
+        terminal=np.ones(3000, bool),
+        has_next=np.zeros(3000, bool),
+        users=np.arange(3001),
+    )
+    how = Settings(**{"algorithm": name, "updates": 600, "iteration": 300} | SMALL)
+    trained = train(
+        log, how, feature_names=["kind", "noise"], feature_set="f", amounts=(0.0, 1.0, 2.0), seed=1
+    )
+    values = trained.policy.q_values(np.array([[0, 0], [1, 0]], np.float32))
+    means = [[log.rewards[(kinds == k) & (levels == a)].mean() for a in range(3)] for k in (0, 1)]
+    np.testing.assert_allclose(values, means, atol=0.12)
+    assert values.argmax(axis=1).tolist() == [1, 2]
+    assert any("large part in common" in line for line in trained.notes) == (common != 0)
+
+
+def test_values_less_a_common_part_are_the_same_values() -> None:
+    """Rewards of 50 and something: Q is that of the rewards without, plus 50 / (1 - gamma)."""
+    plain, more = (learn("dqn", replace(LOG, rewards=LOG.rewards + add)) for add in (0.0, 50.0))
+    given = plain.policy.q_values(EVERY_STATE)
+    raised = more.policy.q_values(EVERY_STATE)
+    np.testing.assert_allclose(raised - 50.0 / (1 - GAMMA), given, atol=0.15 * np.ptp(given) + 0.1)
+
+
 def test_units_by_hand() -> None:
     def units(rewards: list[float], costs: list[float]) -> Units:
         n = len(rewards)
@@ -167,6 +202,18 @@ def test_columns_of_any_size_and_columns_that_never_change() -> None:
     elsewhere[0, 3] = 7.0  # nothing was learned of it
     assert found.apply(elsewhere)[0, 3] == 0
     assert found.notes(list("abcd")) == ("features that never change and say nothing: d",)
+
+
+@pytest.mark.parametrize(("base", "step"), [(1e6, 1.0), (1.7e9, 1000.0), (0.0, 1e-32)])
+def test_a_column_that_changes_is_none_that_never_does(base: float, step: float) -> None:
+    """By more than the last digit of float32, which is 1/16 at a million."""
+    states = (base + step * np.tile([0.0, 1.0], 500)[:, None]).astype(np.float32)
+    found = state_scaling(states)
+    assert not found.constant.any()
+    np.testing.assert_allclose(found.apply(states)[:, 0], np.tile([-1, 1], 500), atol=0.2)
+    noise = np.float32(0.1) * np.ones((1000, 1), np.float32)
+    noise[::2] = np.nextafter(noise[::2], np.float32(1))
+    assert state_scaling(noise).constant.all()
 
 
 def test_money_in_another_unit_is_the_same_plan() -> None:

@@ -145,6 +145,9 @@ def network(**changes: Any) -> dict[str, Any]:
     [
         ({"amounts": [1.0, 2.0, 3.0]}, "level 0 has the amount 1; allowed: 0"),
         ({"amounts": [0.0, -1.0, 3.0]}, r"amounts\.1 = -1.0"),
+        ({"amounts": [0.0, 3.0, 1.0]}, "amounts are 0, 3, 1; allowed: each above the one before"),
+        ({"amounts": [0.0, 0.0, 1.0]}, "amounts are 0, 0, 1; allowed: each above the one before"),
+        ({"price": 1.0, "largest_price": 2.0}, "both above 0; allowed: one of them"),
         ({"amounts": [0.0, 1e999, 3.0]}, "Infinity|inf|finite"),
         ({"amounts": [0.0]}, "amounts"),
         ({"amounts": [0.0, 100.0, 300.0]}, "the head q is of the amounts 0, 1, 3 and the policy"),
