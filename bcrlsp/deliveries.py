@@ -87,11 +87,14 @@ def check_marks(lake: Lake, marks: Mapping[str, datetime], *, back: bool = False
 
 
 def write_marks(lake: Lake, marks: Mapping[str, datetime]) -> None:
-    """Adds a mark for each feed (feed to instant); the same mark again changes nothing."""
+    """Adds a mark for each feed (feed to instant); the same mark again changes nothing.
+
+    A mark is made now, whatever it says: it reaches no further, and the next one is newer.
+    """
     held = read_marks(lake)
     news = {f: u for f, u in marks.items() if f not in held or held[f].complete_until != u}
     now = datetime.now(UTC)
-    _merge(lake, {feed: Mark(until, max(until, now)) for feed, until in news.items()})
+    _merge(lake, {feed: Mark(until, now) for feed, until in news.items()})
 
 
 def clear_marks(lake: Lake) -> None:

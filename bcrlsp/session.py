@@ -89,6 +89,21 @@ def get_session(settings: Settings) -> SparkSession:
     return _local(builder, settings)
 
 
+def require_zone(session: SparkSession, zone: str | None) -> None:
+    """UserError for a time zone that Python knows and Spark's Java does not (yet)."""
+    if zone is None:
+        return
+    try:
+        session.sql(
+            "SELECT from_utc_timestamp(TIMESTAMP '2025-01-06 00:00:00', :zone)", {"zone": zone}
+        ).collect()
+    except PySparkException:
+        raise UserError(
+            f"period.zone = {zone} is a time zone that the Java of Spark does not know; allowed: "
+            "one that it knows, such as Europe/Berlin; or use a newer Java"
+        ) from None
+
+
 def in_utc(session: SparkSession) -> SparkSession:
     """The session, in which a time without a zone is UTC and an overflow is an error.
 

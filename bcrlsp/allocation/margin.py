@@ -5,8 +5,9 @@ t = 1..k, in which :math:`P_t` was expected and :math:`S_t` spent, a plan that i
 :math:`P` costs :math:`rP` on average, with :math:`r = \sum S_t / \sum P_t`, and varies for three
 reasons: r is estimated with an error e, periods differ beyond chance (their ratios have a standard
 deviation s), and redemptions are chance. A redemption is worth between 0 and the highest amount a,
-so that the variance of independent ones is at most a r P, whoever gets what. The plan is the
-largest P with
+so that the variance of independent ones is at most a r P, whoever gets what. Few redemptions say
+little of the next ones, and none says nothing: one of the highest amount counts as seen beside
+them, in r and in e, as in the rule of three. The plan is the largest P with
 
 .. math:: r P + q \sqrt{P^2 (e^2 + s^2) + a r P} \le L
 
@@ -84,7 +85,8 @@ def planned_spend(
     if limit <= 0 or np.isinf(limit):
         return limit
     quantile = float(student.ppf(confidence, record.periods - 1))
-    ratio, deviation = record.ratio, record.deviation
+    one = largest_amount / float(record.expected.sum())
+    ratio, deviation = record.ratio + one, math.hypot(record.deviation, one)
 
     def over(plan: float) -> float:
         chance = largest_amount * ratio * plan

@@ -53,7 +53,9 @@ class Context:
     def spark(self) -> SparkSession:
         """The Spark session, started on first use."""
         with self.stage("Starting Spark"):
-            return session.get_session(self.config.spark)
+            running = session.get_session(self.config.spark)
+        session.require_zone(running, self.config.period.zone)
+        return running
 
     @cached_property
     def lake(self) -> Lake:

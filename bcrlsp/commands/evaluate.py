@@ -20,7 +20,7 @@ from bcrlsp.errors import DataError, UserError
 from bcrlsp.evaluation import Comparison, Estimate, compare, estimate
 from bcrlsp.tables import Guard, as_rows, patiently
 from bcrlsp.tables.unreadable import readable
-from bcrlsp.trajectories import require_grid
+from bcrlsp.trajectories import require_grid, require_one_definition
 from bcrlsp.trajectories.windows import condition
 
 MEASURES = ("retention", "cost")
@@ -56,6 +56,9 @@ def evaluate(
         trained = find_policy(context.deployment, policy)
         guards = _guards(context, trained)
         window = _window(context, trained.as_of.isoformat(), first, last)
+        require_one_definition(
+            context.lake, *(context.calendar.period(edge) for edge in (window.start, window.stop))
+        )
         with context.stage(f"Reading {len(window)} periods of trajectories"):
             table, share = _read(context, window)
     settings = context.config.evaluation

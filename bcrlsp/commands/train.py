@@ -19,7 +19,7 @@ from bcrlsp.learning.training import checked, train
 from bcrlsp.learning.tuning import changed, check_search, search
 from bcrlsp.policies import load_policy, policy_digest, save_policy
 from bcrlsp.tables import as_rows, patiently
-from bcrlsp.trajectories import require_grid
+from bcrlsp.trajectories import require_grid, require_one_definition
 
 _SHOWN = ("total", "td", "holdout_td", "holdout_cost_error")
 
@@ -72,11 +72,13 @@ def _trained(
     version = lake.version("trajectories")
     require_grid(lake, context.calendar)
     point = _after_the_last(context) if as_of is None else context.calendar.parse(as_of)
+    before = None if as_of is None else _known_before(context, point)
+    require_one_definition(lake, stop=before)
     with context.stage("Reading the trajectories"):
         transitions = from_delta(
             lake.location("trajectories"),
             version,
-            before=None if as_of is None else _known_before(context, point),
+            before=before,
             feature_names=feature_set.names,
             states_in=file,
         )

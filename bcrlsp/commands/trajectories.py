@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from bcrlsp.commands.base import Context, Outcome, command, option
-from bcrlsp.errors import UserError
+from bcrlsp.errors import DataError, UserError
 from bcrlsp.features import MEMORY
 from bcrlsp.periods import Calendar
-from bcrlsp.trajectories import BuildReport, build
+from bcrlsp.trajectories import BuildReport, build, require_one_definition
 from bcrlsp.trajectories.completeness import described_holes, lagging, told_waiting, warned
 
 WINDOW = (
@@ -92,6 +92,10 @@ def described(context: Context, report: BuildReport) -> Outcome:
     ):
         if count:
             lines.append(f"{count:,} {told}")
+    try:
+        require_one_definition(context.lake)
+    except DataError as error:
+        lines.append(f"warning: {error}; until then nothing trains on them together")
     lines.append(f"trajectories: {place}")
 
     def named(periods: Iterable[int]) -> list[str]:

@@ -192,8 +192,8 @@ def _segments(
     steps = np.asarray(table["step"].to_numpy(), dtype=np.int64)
     order = np.lexsort((steps, ids))
     last = order[np.flatnonzero(np.append(ids[order][1:] != ids[order][:-1], True))]
-    held = column_of_texts.to_pylist()
-    names = np.array([OTHERS if held[row] is None else held[row] for row in last], dtype=np.str_)
+    values = column_of_texts.to_pylist()
+    names = np.array([_named(values[row]) for row in last], dtype=np.str_)
     known, counts = np.unique(names, return_counts=True)
     if len(known) < 2:
         return
@@ -203,3 +203,10 @@ def _segments(
     rest = ~np.isin(names, ranked[:most])
     if rest.any():
         yield OTHERS, rest
+
+
+def _named(segment: str | None) -> str:
+    """A segment's name, which is none of those of the whole and of the rest."""
+    if segment is None:
+        return OTHERS
+    return f"{segment} (segment)" if segment in (EVERYONE, OTHERS) else segment

@@ -257,7 +257,7 @@ TABLES: dict[str, Table] = {
             "builds",
             "table_name string, period date, period_start timestamp, feature_set string, "
             "inputs string, empty boolean, source_versions map<string,bigint>, "
-            "known_at timestamp?, built_ts timestamp",
+            "known_at timestamp?, built_ts timestamp, rules string?",
             keys=("table_name", "period_start"),
         ),
     )

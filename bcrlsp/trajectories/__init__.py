@@ -1,6 +1,7 @@
 """Trajectories: events to the decisions, states, rewards and costs of every user and period."""
 
 from bcrlsp.trajectories.build import BuildReport, build
+from bcrlsp.trajectories.definitions import require_one_definition
 from bcrlsp.trajectories.grid import forget_grid, require_grid
 from bcrlsp.trajectories.segments import known_segments
 from bcrlsp.trajectories.settings import RewardSettings, Settings
@@ -18,6 +19,7 @@ __all__ = [
     "forget_grid",
     "known_segments",
     "require_grid",
+    "require_one_definition",
     "states_at",
     "users_at",
 ]

@@ -156,7 +156,9 @@ def _quiet(dense: Counts, offset: int) -> list[tuple[Gap, float]]:
         stop = place
         while stop < size - 1 and left > 0 and dense[stop] <= _LOW * left:
             stop += 1
-        usual = min(left, float(np.median(dense[stop : stop + _SIDE])))
+        # The last period may be there in part: it says nothing of what is usual.
+        right = dense[stop : min(stop + _SIDE, size - 1)]
+        usual = min(left, float(np.median(right))) if len(right) else left
         if stop > place and usual > 0 and (dense[place:stop] <= _LOW * usual).all():
             found.append((place, stop, usual))
         place = max(stop, place + 1)

@@ -111,6 +111,7 @@ class Ledger:
                     dict(self._sources.versions),
                     self._sources.known_at,
                     now,
+                    self._sources.settings.rules,
                 )
                 for period, digest in sorted(inputs.items())
             ]

@@ -192,9 +192,9 @@ class Sources:
     def _known_users(self) -> DataFrame:
         """Users by what had arrived: one that its first event made is known by arrived events.
 
-        Such a row of `users` has the instant of an event as its sign-up and says nothing of when
-        that event arrived. Where it came later than `known_at`, the user had signed up at the first
-        event that had arrived, or was not known.
+        Such a row of `users` has the instant of an event as its sign-up, no history of its own, and
+        says nothing of when that event arrived. Where it came later than `known_at`, the user had
+        signed up at the first event that had arrived, or was not known.
         """
         users = self.lake.read("users", self.versions["users"])
         if self.known_at is None:
@@ -211,9 +211,13 @@ class Sources:
         made = (F.col("_at") == F.col("signup_ts")) & (
             (F.col("ingest_ts") == F.col("signup_ts")) | (F.col("ingest_ts") == F.col("_came"))
         )
+        untold = users.select("user_id", "signup_ts", "ingest_ts")
+        version = self.versions.get(segments.HISTORY)
+        if version is not None:
+            told = self.lake.read(segments.HISTORY, version).select("user_id")
+            untold = untold.join(told, "user_id", "left_anti")
         of_user = (
-            users.select("user_id", "signup_ts", "ingest_ts")
-            .join(reduce(DataFrame.unionByName, happened), "user_id")
+            untold.join(reduce(DataFrame.unionByName, happened), "user_id")
             .groupBy("user_id")
             .agg(
                 F.min(F.when(made, F.col("_came"))).alias("_made"),

@@ -13,9 +13,9 @@ from bcrlsp.allocation.margin import SpendRecord, planned_spend
 AMOUNT = 5.0
 
 
-def exact(periods: int = 10, ratio: float = 1.0) -> SpendRecord:
+def exact(periods: int = 10, ratio: float = 1.0, size: float = 1000.0) -> SpendRecord:
     """Periods whose ratio is known without error."""
-    expected = np.full(periods, 1000.0)
+    expected = np.full(periods, size)
     return SpendRecord(expected, ratio * expected, np.zeros(periods))
 
 
@@ -23,10 +23,10 @@ def exact(periods: int = 10, ratio: float = 1.0) -> SpendRecord:
 @pytest.mark.parametrize("limit", [10.0, 1e3, 1e7])
 def test_with_chance_alone_it_is_the_root_of_a_quadratic(ratio: float, limit: float) -> None:
     q = t.ppf(0.99, 9)
-    # x = sqrt(P): r x^2 + q sqrt(a r) x - L = 0
+    # x = sqrt(P): r x^2 + q sqrt(a r) x - L = 0; a record so long that one redemption is nothing
     b = q * math.sqrt(AMOUNT * ratio)
     root = (-b + math.sqrt(b * b + 4 * ratio * limit)) / (2 * ratio)
-    found = planned_spend(limit, exact(ratio=ratio), AMOUNT, 0.99)
+    found = planned_spend(limit, exact(ratio=ratio, size=1e15), AMOUNT, 0.99)
     assert found == pytest.approx(min(limit, root**2), rel=1e-6)
 
 
@@ -56,9 +56,11 @@ def test_it_keeps_its_inequality_and_never_passes_the_limit(
     record = SpendRecord(expected, np.array(ratios) * expected, np.full(len(ratios), squared))
     plan = planned_spend(limit, record, AMOUNT, confidence)
     q = t.ppf(confidence, len(ratios) - 1)
-    spread = math.sqrt((plan * record.deviation) ** 2 + AMOUNT * record.ratio * plan)
+    one = AMOUNT / (1000.0 * len(ratios))
+    ratio, deviation = record.ratio + one, math.hypot(record.deviation, one)
+    spread = math.sqrt((plan * deviation) ** 2 + AMOUNT * ratio * plan)
     assert 0 <= plan <= limit
-    assert record.ratio * plan + q * spread <= limit * (1 + 1e-12)
+    assert ratio * plan + q * spread <= limit * (1 + 1e-12)
     assert planned_spend(2 * limit, record, AMOUNT, confidence) >= plan
 
 
@@ -95,3 +97,20 @@ def test_no_limit_and_nothing_stay_and_one_period_tells_nothing() -> None:
         planned_spend(10.0, exact(periods=1), AMOUNT, 0.99)
     kept = SpendRecord.of(np.array([0.0, 1.0]), np.array([0.0, 2.0]), np.array([0.0, 3.0]))
     assert (kept.periods, kept.ratio) == (1, 2.0)
+
+
+@pytest.mark.parametrize("periods", [2, 3, 5, 10])
+@pytest.mark.parametrize("redemptions", [0.2, 0.5, 1.0, 3.0])
+def test_few_redemptions_in_the_past_promise_little(periods: int, redemptions: float) -> None:
+    """Often there was none at all: spend passes the limit no more often for that."""
+    rng = np.random.default_rng(7)
+    limit, trials, above, chance = 100.0, 1000, 0, 0.01
+    users = round(redemptions / chance)
+    for _ in range(trials):
+        came = rng.binomial(users, chance, periods)
+        expected = np.full(periods, users * chance * AMOUNT)
+        squared = AMOUNT**2 * (came * (1 - chance) ** 2 + (users - came) * chance**2)
+        record = SpendRecord.of(expected, AMOUNT * came.astype(float), squared)
+        plan = planned_spend(limit, record, AMOUNT, 0.99)
+        above += AMOUNT * rng.binomial(round(plan / (AMOUNT * chance)), chance) > limit
+    assert above / trials < 0.02

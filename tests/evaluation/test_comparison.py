@@ -67,6 +67,20 @@ def test_segments_add_up_to_all_users(chain: Chain, table: pa.Table) -> None:
         assert np.average(values, weights=weights) == pytest.approx(getattr(whole, each).value)
 
 
+def test_a_segment_may_be_called_as_the_whole_is(chain: Chain, table: pa.Table) -> None:
+    names = {"north": EVERYONE, "south": OTHERS, None: None}
+    place = table.column_names.index("segment")
+    renamed = pa.array([names[name] for name in table["segment"].to_pylist()], pa.string())
+    table = table.set_column(place, "segment", renamed)
+    found = compare(table, chain.target_of(table), "pdis", segments="segment", settings=FAST)
+    assert [(part.segment, part.target.users) for part in found] == [
+        (EVERYONE, 6000),
+        (f"{EVERYONE} (segment)", 3600),
+        (f"{OTHERS} (segment)", 1800),
+        (OTHERS, 600),
+    ]
+
+
 def test_only_the_largest_segments_are_told_apart(chain: Chain, table: pa.Table) -> None:
     _, *parts = compare(
         table, chain.target_of(table), "pdis", segments="segment", most=1, settings=FAST

@@ -1,6 +1,7 @@
 """The page against figures computed from the same rows in plain Python."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +13,7 @@ from report_lake import AMOUNTS, CALENDAR, POLICY, Written, put, write
 
 from bcrlsp.errors import DataError
 from bcrlsp.report import render
+from bcrlsp.report.facts.decision import AllocatedLevel, Certificate, Decision
 from bcrlsp.report.section import SECTIONS
 from bcrlsp.tables import MADE_BY, Lake
 from bcrlsp.tables import Settings as LakeSettings
@@ -342,6 +344,23 @@ def test_what_puts_a_decision_in_doubt_is_said(lake: Lake, tmp_path: Path) -> No
     assert "do not send these bonuses" in page.text["certificate"]
     assert "There is no table trajectories yet" in page.text["trajectories"]
     assert "In the log it is unknown of the decisions" in page.text["levels"]
+
+
+def test_a_decision_that_was_changed_is_in_doubt() -> None:
+    """Half of a run's decisions, or other amounts than the settings give: pure arithmetic."""
+    levels = (AllocatedLevel(0, 5, 0.0, 0.0, 1.0), AllocatedLevel(1, 3, 3.0, 3.0, 2.0))
+    proof = Certificate("r", 3.0, 3.0, 0.0, {}, {"total": 3.0}, {"total": 3.0}, 1, 8, {})
+    given = Decision(4, "p", "r", levels, True, proof, (0.0, 1.0))
+    assert given.doubt is None
+    fewer = replace(given, levels=levels[1:]).doubt
+    assert fewer is not None
+    assert "certificate is of 8 users, and 3 have a decision of its run" in fewer
+    edited = replace(levels[1], amount=101.0)
+    other = replace(given, levels=(levels[0], edited)).doubt
+    assert other is not None
+    assert "3 users have level 1 and bonuses of 101.00 together" in other
+    assert "1.50 each" in str(replace(given, amounts=(0.0, 1.5)).doubt)
+    assert "no such level" in str(replace(given, amounts=(0.0,)).doubt)
 
 
 def test_periods_of_one_day_are_told_apart(lake: Lake, tmp_path: Path) -> None:

@@ -14,7 +14,13 @@ from bcrlsp.features import FeatureSet, default_feature_set
 from bcrlsp.periods import Calendar
 from bcrlsp.tables import TABLES, Lake
 from bcrlsp.tables import Settings as LakeSettings
-from bcrlsp.trajectories import RewardSettings, Settings, build, states_at
+from bcrlsp.trajectories import (
+    RewardSettings,
+    Settings,
+    build,
+    require_one_definition,
+    states_at,
+)
 
 HOW = Settings()
 RowsOf = Callable[..., list[dict[str, Any]]]
@@ -249,6 +255,45 @@ def test_rules_name_what_changes_rows_and_nothing_else():
         Settings(activity_kinds=("open",)),
     ]
     assert len({HOW.rules, *(other.rules for other in others)}) == 6
+
+
+def test_periods_of_two_definitions_are_not_used_together(
+    built: Lake, feature_set: FeatureSet, calendar: Calendar
+):
+    require_one_definition(built)
+    other = HOW.model_copy(update={"reward": RewardSettings(kind="count")})
+    build(built, other, feature_set, range(34, 36))
+    require_one_definition(built, calendar.period(28), calendar.period(34))
+    with pytest.raises(DataError, match=r"by 2 definitions \(\d+ from 2025-02-03 ") as told:
+        require_one_definition(built, stop=calendar.period(36))
+    assert 'differ in trajectories.reward.kind ("active", "count"); build' in str(told.value)
+    build(built, HOW, feature_set, range(34, 36))
+    require_one_definition(built)
+
+
+def test_a_user_of_the_users_table_is_known_though_the_first_event_came_late(
+    lake: Lake, feature_set: FeatureSet, calendar: Calendar
+):
+    """An app logs the sign-up as an event of the same instant; it arrives after two weeks."""
+    log = Log()
+    for number in range(4):
+        user, signup = f"u{number}", calendar.start(0) + timedelta(hours=9)
+        log.users.append((user, signup, "all", signup))
+        came = calendar.start(14) if number < 2 else signup
+        log.activity.append((user, signup, "signup", None, came))
+        for day in range(1, 10):
+            at = calendar.start(day) + timedelta(hours=number + 1)
+            log.activity.append((user, at, "open", None, at))
+            log.bonuses.append((f"{user}-{day}", user, at, 0, 0.0, None, None, at))
+    log.write(lake)
+    history = [(user, signup, "all", signup, signup) for user, signup, *_ in log.users]
+    schema = TABLES["attributes_segment"].schema
+    lake.overwrite("attributes_segment", lake.spark.createDataFrame(history, schema))
+    known = build(lake, HOW, feature_set, range(8), known_at=calendar.start(9))
+    assert known.built == list(range(8))
+    rows = lake.read("trajectories").groupBy("user_id").count().collect()
+    # Seven periods each, 1 to 7: all four had signed up in period 0, and it was known.
+    assert {row["user_id"]: row["count"] for row in rows} == {f"u{n}": 7 for n in range(4)}
 
 
 @pytest.mark.long

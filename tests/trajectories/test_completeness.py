@@ -266,6 +266,10 @@ def test_a_lake_keeps_to_one_grid(lake: Lake, rows_of: RowsOf):
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="are keyed by periods of 24h"):
         states_at(lake, HOW, other, 30)
+    # Nor does a run clear anything that is refused for another reason.
+    mistyped = HOW.model_copy(update={"activity_kinds": ("opne",)})
+    with pytest.raises(UserError, match="opne"):
+        build(lake, mistyped, other, range(30, 31), new_grid=True)
     assert rows_of(lake) == rows
     # The same grid by another of its periods: nothing to build, and the same numbers in states.
     moved = periods.Settings(origin=datetime(2024, 12, 17, tzinfo=UTC)).calendar()

@@ -161,3 +161,10 @@ def test_a_period_waits_for_just_the_feeds_that_its_row_needs(
     for period in range(31):
         told = {name for name, periods in found.items() if period in periods}
         assert told == set(by_hand(complete, period))
+
+
+@pytest.mark.parametrize("today", [1, 3, 9, 30])
+def test_a_lost_yesterday_waits_however_little_today_has(today: int) -> None:
+    """That a day with a mean of 30 has nothing is an accident in one of 10^13."""
+    found = judge_counts(dict.fromkeys(range(59), 30) | {60: today})
+    assert [(gap.first, gap.stop) for gap in found.gaps] == [(59, 60)]

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from bcrlsp.errors import DataError
 from bcrlsp.report.reading import NothingToShowError, Reading, empty
-from bcrlsp.report.text import instant
+from bcrlsp.report.text import count, instant, money
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Decision:
     """One period's allocation.
 
     period: its number. levels: ascending. face_value: whether every bonus is counted at its face
-    value. certificate: None where the period has none.
+    value. certificate: None where the period has none. amounts: (levels,), money, face value of
+    each level by the settings.
     """
 
     period: int
@@ -52,6 +53,7 @@ class Decision:
     levels: tuple[AllocatedLevel, ...]
     face_value: bool
     certificate: Certificate | None
+    amounts: tuple[float, ...] = ()
 
     @property
     def users(self) -> int:
@@ -85,11 +87,34 @@ class Decision:
         """Why certificate and allocation do not belong together, if they do not."""
         if self.certificate is None:
             return "This allocation has no certificate: its run was cut short. Allocate again."
-        if self.certificate.run_id != self.run_id or self.certificate.users != self.users:
-            return (
+        reason = None
+        if self.certificate.run_id != self.run_id:
+            reason = (
                 f"The certificate is of run {self.certificate.run_id}, the allocation of run "
-                f"{self.run_id}: they do not belong together. Allocate again."
+                f"{self.run_id}"
             )
+        elif self.certificate.users != self.users:
+            reason = (
+                f"The certificate is of {count(self.certificate.users)} users, and "
+                f"{count(self.users)} have a decision of its run"
+            )
+        if reason is not None:
+            return f"{reason}: they do not belong together. Allocate again."
+        return self._other_amount
+
+    @property
+    def _other_amount(self) -> str | None:
+        """A level whose bonuses are not worth what the settings say."""
+        for level in self.levels:
+            known = 0 <= level.level < len(self.amounts)
+            face = self.amounts[level.level] * level.users if known else math.nan
+            if not math.isclose(level.amount, face, rel_tol=1e-9, abs_tol=1e-9):
+                said = f"{money(self.amounts[level.level])} each" if known else "no such level"
+                return (
+                    f"{count(level.users)} users have level {level.level} and bonuses of "
+                    f"{money(level.amount)} together; by the setting amounts it is {said}. "
+                    "Decisions or settings were changed since: do not send these bonuses."
+                )
         return None
 
 
@@ -123,6 +148,7 @@ def decision(reading: Reading) -> Decision:
         levels=tuple(AllocatedLevel(*level[:5]) for level in levels),
         face_value=all(level[5] for level in levels),
         certificate=_certificate(reading, index, run_id),
+        amounts=reading.amounts,
     )
 
 
