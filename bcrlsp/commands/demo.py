@@ -91,10 +91,11 @@ def _realised(context: Context, policy_id: str, warmup: int) -> dict[str, float]
 
 def _logged(context: Context) -> tuple[int, int]:
     """First and last period with decisions in the log."""
-    found = context.lake.read("bonuses").agg(F.min("sent_ts"), F.max("sent_ts")).first()
+    ends = (context.calendar.index_of(end("sent_ts")) for end in (F.min, F.max))
+    found = context.lake.read("bonuses").agg(*ends).first()
     if found is None or found[0] is None:
         raise DataError("the table bonuses is empty: there is nothing to learn from")
-    return context.calendar.index(found[0]), context.calendar.index(found[1])
+    return found[0], found[1]
 
 
 def _truth(found: dict[str, Any]) -> list[tuple[str, str]]:

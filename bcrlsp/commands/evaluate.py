@@ -21,7 +21,7 @@ from bcrlsp.evaluation import Comparison, Estimate, compare, estimate
 from bcrlsp.tables import Guard, as_rows, patiently
 from bcrlsp.tables.unreadable import readable
 from bcrlsp.trajectories import require_grid, require_one_definition
-from bcrlsp.trajectories.windows import condition
+from bcrlsp.trajectories.windows import condition, newest_period
 
 MEASURES = ("retention", "cost")
 _DRAWS = 2**31
@@ -138,11 +138,9 @@ def _write(
 
 def _window(context: Context, as_of: str, first: str | None, last: str | None) -> range:
     calendar = context.calendar
-    newest = context.lake.read("trajectories").agg(F.max("period_start")).first()
-    if newest is None or newest[0] is None:
-        raise DataError("the table trajectories is empty; `bcrlsp trajectories` fills it")
+    newest = newest_period(context.lake, context.calendar)
     start = calendar.parse(first or as_of)
-    stop = calendar.parse(last) if last else calendar.index(newest[0]) + 1
+    stop = calendar.parse(last) if last else newest + 1
     if start >= stop:
         raise UserError(
             f"no period to evaluate on from {calendar.period(start)} to "

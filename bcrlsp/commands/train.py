@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from click import IntRange
-from pyspark.sql import functions as F
 
 from bcrlsp.commands import tracking
 from bcrlsp.commands.base import Context, Outcome, command, option
-from bcrlsp.errors import DataError
 from bcrlsp.learning import Settings
 from bcrlsp.learning.disk import states_file
 from bcrlsp.learning.reading import from_delta
@@ -20,6 +18,7 @@ from bcrlsp.learning.tuning import changed, check_search, search
 from bcrlsp.policies import load_policy, policy_digest, save_policy
 from bcrlsp.tables import as_rows, patiently
 from bcrlsp.trajectories import require_grid, require_one_definition
+from bcrlsp.trajectories.windows import newest_period
 
 _SHOWN = ("total", "td", "holdout_td", "holdout_cost_error")
 
@@ -122,10 +121,7 @@ def _point(point: Mapping[str, float]) -> str:
 
 def _after_the_last(context: Context) -> int:
     """The period after the last one with trajectories."""
-    last = context.lake.read("trajectories").agg(F.max("period_start")).first()
-    if last is None or last[0] is None:
-        raise DataError("the table trajectories is empty; `bcrlsp trajectories` fills it")
-    return context.calendar.index(last[0]) + 1
+    return newest_period(context.lake, context.calendar) + 1
 
 
 def _known_before(context: Context, point: int) -> date:

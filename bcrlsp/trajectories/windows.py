@@ -3,7 +3,22 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from pyspark.sql import functions as F
+
+from bcrlsp.errors import DataError
 from bcrlsp.periods import Calendar
+from bcrlsp.tables import Lake
+
+
+def newest_period(lake: Lake, calendar: Calendar) -> int:
+    """Number of the last period that has trajectories. DataError where there is none.
+
+    Spark counts it: a timestamp that is collected is local to the machine.
+    """
+    newest = lake.read("trajectories").agg(calendar.index_of(F.max("period_start"))).first()
+    if newest is None or newest[0] is None:
+        raise DataError("the table trajectories is empty; `bcrlsp trajectories` fills it")
+    return int(newest[0])
 
 
 def condition(calendar: Calendar, first: int, stop: int) -> str:

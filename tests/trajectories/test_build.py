@@ -1,6 +1,7 @@
 """Builds on real Spark and Delta: right, incremental, the same again, and as it was known."""
 
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from bcrlsp.trajectories import (
     require_one_definition,
     states_at,
 )
+from bcrlsp.trajectories.windows import newest_period
 
 HOW = Settings()
 RowsOf = Callable[..., list[dict[str, Any]]]
@@ -294,6 +296,19 @@ def test_a_user_of_the_users_table_is_known_though_the_first_event_came_late(
     rows = lake.read("trajectories").groupBy("user_id").count().collect()
     # Seven periods each, 1 to 7: all four had signed up in period 0, and it was known.
     assert {row["user_id"]: row["count"] for row in rows} == {f"u{n}": 7 for n in range(4)}
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_the_newest_period_is_the_same_wherever_the_machine_is(
+    base: Lake, calendar: Calendar, monkeypatch: pytest.MonkeyPatch, zone: str
+):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert newest_period(base, calendar) == WINDOW.stop - 1
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.long
