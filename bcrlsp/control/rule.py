@@ -12,8 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bcrlsp.arrays import as_states
 from bcrlsp.control.choice import Exploration, choose
 from bcrlsp.control.ledger import Chosen, Ledger, MemoryStore
+from bcrlsp.control.ledger.ids import as_ids
 from bcrlsp.control.limits import GroupValues, Limit, as_limits
 from bcrlsp.control.money import HUNDREDTHS, Money
 from bcrlsp.control.terms import Floats, Given, Prices, Terms, Valued
@@ -125,17 +127,18 @@ class PriceRule:
         Raises DataError for inputs of a wrong shape; then nothing is committed.
         """
         terms = self._terms
-        table = np.asarray(states, np.float32)
+        table = as_states(states)
         table = table[None] if table.ndim == 1 else table
         n = len(table)
         if table.ndim != 2:
             raise DataError(f"states are an array of {table.ndim} dimensions; allowed: (n, d)")
-        if ids is not None and len(ids) != n:
-            raise DataError(f"{len(ids)} ids for {n} states; give one a state")
+        ids = None if ids is None else as_ids(ids, n)
         if n == 0:
             return np.zeros(0, np.intp), np.zeros(0)
-        ids = None if ids is None else [str(name) for name in ids]
-        wishes = terms.wishes(table, eligible, groups)
+        mask = None if eligible is None else terms.flags(eligible, n, "eligible")
+        wishes = terms.wishes(table, mask, groups)
+        if ids is not None:
+            _check_same(ids, [table, wishes.codes, *([] if mask is None else [mask])])
         explore = self._draw(terms.exploration, n)
         chances = np.full(n, np.nan)
 
@@ -156,6 +159,23 @@ class PriceRule:
             return None
         with self._drawing:
             return Exploration(rate, self._random.random((n, 2)))
+
+
+def _check_same(ids: Sequence[str], parts: Sequence[NDArray[Any]]) -> None:
+    """An id that is there again must be the same request: one bonus is not for two users.
+
+    parts: arrays (n, ...) of what tells requests apart.
+    """
+    if len(set(ids)) == len(ids):
+        return
+    first: dict[str, int] = {}
+    for row, name in enumerate(ids):
+        other = first.setdefault(name, row)
+        if other != row and any(x[row].tobytes() != x[other].tobytes() for x in parts):
+            raise DataError(
+                f"ids has {name!r} in rows {other} and {row}, of users who differ (states, groups "
+                "or eligible); give every bonus its own id"
+            )
 
 
 def _check_known(ledger: Ledger, limits: Sequence[Limit]) -> None:

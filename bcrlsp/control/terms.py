@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bcrlsp.arrays import as_flags, as_numbers
 from bcrlsp.control.choice import Wishes
 from bcrlsp.control.limits import GroupValues, Limit, Membership
 from bcrlsp.control.money import Money
@@ -100,7 +101,7 @@ class Terms:
         """Raises UserError, one line, for what makes no sense."""
         if not 0 <= given.exploration <= 1:
             raise UserError(f"exploration is {given.exploration}; allowed: a probability")
-        amounts = np.asarray(given.policy.amounts, np.float64)
+        amounts = as_numbers(given.policy.amounts, "the policy's amount")
         if amounts.ndim != 1 or len(amounts) < 2 or amounts[0] != 0:
             raise UserError(f"amounts are {amounts.tolist()}; allowed: at least two, the first 0")
         units = [given.money.up(amount, "an amount") for amount in amounts.tolist()]
@@ -124,8 +125,19 @@ class Terms:
         order = np.lexsort((np.arange(len(faces)), faces))
         return Terms(given.policy, amounts, faces, order, membership, face, cost, given.exploration)
 
+    def flags(self, given: ArrayLike, n: int, name: str) -> NDArray[np.bool_]:
+        """Truth values of the levels of n users, (n, a); of one user (a,) too. Raises DataError."""
+        mask = as_flags(given, name)
+        mask = mask[None] if mask.ndim == 1 and n == 1 else mask
+        if mask.shape != (n, len(self.faces)):
+            raise DataError(
+                f"{name} is an array {mask.shape}; allowed: {(n, len(self.faces))}, a flag of "
+                "each level of each user"
+            )
+        return mask
+
     def wishes(
-        self, states: NDArray[Any], eligible: ArrayLike | None, groups: GroupValues
+        self, states: NDArray[Any], eligible: NDArray[np.bool_] | None, groups: GroupValues
     ) -> Wishes:
         """What n users would take; see `PriceRule.decide`. Raises DataError."""
         shape = len(states), len(self.faces)
@@ -141,13 +153,9 @@ class Terms:
         allowed = (gain > 0) & np.isfinite(scores)
         supported = getattr(self.policy, "supported", None)
         if supported is not None:
-            allowed &= np.asarray(supported(states), bool)
+            allowed &= as_flags(supported(states), "what the policy supports")
         if eligible is not None:
-            mask = np.asarray(eligible, bool)
-            mask = mask[None] if mask.ndim == 1 and shape[0] == 1 else mask
-            if mask.shape != shape:
-                raise DataError(f"eligible is an array {mask.shape}; allowed: {shape}")
-            allowed &= mask
+            allowed &= eligible
         scores[~allowed] = -np.inf
         scores[:, 0] = 0.0
         return Wishes(scores, self.faces, self.membership.charges, counted, codes, self.order)
@@ -157,7 +165,7 @@ class Terms:
             value, cost = self.policy.evaluate(states, price=self._money_price())
         else:
             value, cost = self.policy.evaluate(states)
-        return np.asarray(value, np.float64), np.asarray(cost, np.float64)
+        return as_numbers(value, "the policy's value"), as_numbers(cost, "the policy's cost")
 
     def _money_price(self) -> float:
         """Price of money to users whom only the budgets over everybody count."""

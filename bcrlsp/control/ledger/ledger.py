@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from bcrlsp.control.ledger import commitments, settlement
 from bcrlsp.control.ledger.commitments import Chosen
-from bcrlsp.control.ledger.entries import COUNTS, Entry, Line, Store
+from bcrlsp.control.ledger.entries import COUNTS, Entry, Line, State, Store
+from bcrlsp.control.ledger.ids import as_ids
+from bcrlsp.control.ledger.moments import as_end, as_instant, as_now
 from bcrlsp.control.limits import Limit, as_limits
 from bcrlsp.control.money import HUNDREDTHS, Money
 from bcrlsp.errors import BcrlspError, DataError, UserError
@@ -69,7 +71,7 @@ class Ledger:
 
     def now(self) -> float:
         """The clock: seconds since 1970."""
-        return self._clock()
+        return as_now(self._clock())
 
     def lines(self) -> list[Line]:
         """The position of each budget."""
@@ -90,8 +92,9 @@ class Ledger:
 
     def entries(self, ids: Iterable[str]) -> dict[str, Entry]:
         """What is known of these bonus ids."""
+        wanted = as_ids(ids)
         with self._store.transaction():
-            return self._store.find(ids)
+            return self._store.find(wanted)
 
     def set_limits(self, budgets: Mapping[str, float] | Iterable[Any]) -> None:
         """Changes limits from now on, and adds budgets; one that is not named is bounded no more.
@@ -132,7 +135,9 @@ class Ledger:
         Returns levels (n,), and the places (m,) that were decided now.
         Raises BcrlspError, with nothing committed, where a choice would pass a limit.
         """
-        now = self._clock() if now is None else now
+        ids = None if ids is None else as_ids(ids, n)
+        now = self.now() if now is None else as_now(now)
+        until = as_end(until, now)
         with self._store.transaction():
             lines, changed, counts = self._release(now)
             places = self._places(lines, names)
@@ -150,12 +155,13 @@ class Ledger:
             for place, charge in zip(places, sums.tolist(), strict=True):
                 lines[place] = replace(lines[place], out=lines[place].out + charge)
             changed |= commitments.entries_of(ids, fresh, chosen, places, len(lines), until)
-            early = [name for name in changed if name in known]
+            # Others that are known and changed were released just now: nobody redeemed them.
+            early = [name for name in known if known[name].state == State.EARLY]
             if early:
                 counts = self._store.counts() | counts
             for name in early:
                 amount = known[name].amount
-                changed[name] = settlement.match(changed[name], amount, lines, counts)
+                changed[name] = settlement.meet(changed[name], amount, lines, counts)
             if changed or counts or sums.any():
                 self._store.apply(changed, lines, counts)
         return levels, fresh
@@ -169,11 +175,14 @@ class Ledger:
 
         redemptions: (bonus id, money) pairs in any order, also again, also before their bonus.
         Returns for each: settled, duplicate, early, late or foreign (see `counts`).
-        Raises UserError for an amount that is no number of at least 0; then none is settled.
+        Raises UserError for an amount that is no number of at least 0 and for an id that is none;
+        then none is settled.
         """
+        given = list(redemptions)
+        names = as_ids([name for name, _ in given], name="bonus ids")
         pairs = [
             (name, self.money.up(amount, f"the redeemed amount of bonus {name!r}"))
-            for name, amount in redemptions
+            for name, (_, amount) in zip(names, given, strict=True)
         ]
         told = []
         with self._store.transaction():
@@ -194,7 +203,8 @@ class Ledger:
         feed: time up to which the redemption feed is known to be complete. Once it has been told,
         money goes back only where the feed, too, is past the end of the bonus's life.
         """
-        now = self._clock() if now is None else now
+        now = self.now() if now is None else as_now(now)
+        feed = None if feed is None else as_instant(feed, "feed")
         with self._store.transaction():
             lines, changed, counts = self._release(now, feed)
             self._store.apply(changed, lines, counts)
@@ -202,14 +212,19 @@ class Ledger:
 
     def restore(self, entries: Mapping[str, Entry]) -> None:
         """Takes in entries as they are, with what they use up, whatever the limits say: what was
-        decided before a restart, and is written down elsewhere. Ids that are known stay."""
+        decided before a restart, and is written down elsewhere. Ids that are known stay; one that
+        is known by its redemption alone is settled by it."""
         with self._store.transaction():
-            lines = self._store.lines()
+            lines, counts = self._store.lines(), self._store.counts()
             known = self._store.find(entries)
-            fresh = {name: entry for name, entry in entries.items() if name not in known}
-            for entry in fresh.values():
-                settlement.take_in(entry, lines)
-            self._store.apply(fresh, lines, {})
+            fresh = dict[str, Entry]()
+            for name, entry in entries.items():
+                held = known.get(name)
+                if held is None or held.state == State.EARLY:
+                    settlement.take_in(entry, lines)
+                    amount = None if held is None else held.amount
+                    fresh[name] = settlement.meet(entry, amount, lines, counts)
+            self._store.apply(fresh, lines, counts)
 
     def _line(self, limit: Limit) -> Line:
         return Line(limit.name, limit.measure, limit.units(self.money))

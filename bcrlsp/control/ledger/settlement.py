@@ -21,7 +21,8 @@ def redeem(
         outcome = "early"
     elif entry.state in (State.REDEEMED, State.EARLY):
         _count(counts, "duplicates", 1)
-        other = entry.amount not in (amount, min(amount, entry.face))
+        kept = amount if entry.state == State.EARLY else min(amount, entry.face)
+        other = entry.amount not in (amount, kept)
         _count(counts, "conflicts", int(other))
         return "duplicate"
     elif entry.state == State.NOTHING:
@@ -35,13 +36,22 @@ def redeem(
     return outcome
 
 
-def match(entry: Entry, amount: int, lines: list[Line], counts: Counts) -> Entry:
-    """The entry of a bonus whose redemption came before it; lines and counts are changed."""
+def meet(entry: Entry, early: int | None, lines: list[Line], counts: Counts) -> Entry:
+    """The entry of a bonus that is new here; lines and counts are changed.
+
+    early: units of the redemption that came before it, if one did.
+    """
+    if early is None:
+        return entry
     _count(counts, "early", -1)
+    if entry.state == State.REDEEMED:
+        return entry
     if entry.state == State.NOTHING:
         _count(counts, "foreign", 1)
         return entry._replace(state=State.REDEEMED)
-    return _settled(entry, amount, lines, counts)
+    if entry.state == State.RELEASED:
+        _count(counts, "late", 1)
+    return _settled(entry, early, lines, counts)
 
 
 def give_back(entry: Entry, lines: list[Line]) -> Entry:

@@ -27,7 +27,7 @@ def events(lake: Lake, settings: ControlSettings, since: datetime) -> DataFrame:
         requests = _table(lake, "requests", settings).withColumn("text", F.lit(""))
     first = F.lit(since)
     whole = F.col("request_id").isNotNull() & F.col("user_id").isNotNull()
-    whole &= F.col("request_ts").isNotNull()
+    whole &= F.col("request_ts").isNotNull() & (F.col("request_id") != F.lit(""))
     shaped = [
         requests.where(~whole | (F.col("request_ts") >= first)).select(
             F.when(whole, "request").otherwise("malformed").alias("source"),
