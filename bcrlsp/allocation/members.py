@@ -1,15 +1,15 @@
 """Which groups of users a budget counts."""
 
 import logging
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.allocation.budget import Budget
+from bcrlsp.budget_fields import named_values, refuse_unlike
 from bcrlsp.errors import UserError
-from bcrlsp.group_values import by_value, is_missing, kind_of, look_alike
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,9 +26,9 @@ def members_of(
     member = np.ones(len(keys), dtype=bool)
     for column, values in _wanted(budget, columns).items():
         held = [key[columns.index(column)] for key in keys]
-        chosen = _chosen(budget, column, values)
+        chosen = named_values(budget.name, column, values)
         for value in sorted(set(chosen) - set(held), key=repr):
-            _tell(budget, column, value, chosen[value], set(held) - {None}, warn)
+            _tell(budget, column, chosen[value], set(held) - {None}, warn)
         member &= np.array([value in chosen for value in held], dtype=bool)
     return member
 
@@ -55,35 +55,12 @@ def _wanted(budget: Budget, columns: Sequence[str]) -> dict[str, Collection[Any]
     )
 
 
-def _chosen(budget: Budget, column: str, values: Collection[Any]) -> dict[Hashable, Any]:
-    """The named values by what equal values share."""
-    if any(is_missing(value) for value in values):
-        raise UserError(
-            f"budget {budget.name!r} names group None; a user without a value in {column} is "
-            "in no group: name the groups to count, or give such users a group"
-        )
-    return {by_value(value): value for value in values}
-
-
-def _tell(
-    budget: Budget, column: str, value: Hashable, given: Any, held: set[Any], warn: bool
-) -> None:
+def _tell(budget: Budget, column: str, given: Any, held: set[Any], warn: bool) -> None:
     """Says that no user is in a named group; UserError where no user ever could be."""
-    other = look_alike(value, sorted(held, key=repr))
-    if other is None and held and kind_of(value) not in {kind_of(one) for one in held}:
-        other = min(held, key=repr)
-    if other is not None:
-        raise UserError(
-            f"budget {budget.name!r} names group {_written(given)}, which no user can have: "
-            f"{column} holds {_written(other)}; give values of that type, as they are held"
-        )
+    refuse_unlike(budget.name, column, given, held, alone=True)
     if warn:
         some = ", ".join(repr(v) for v in sorted(held, key=repr)[:10])
         _LOG.warning(
             "budget %r names group %r, which no user has in %s: it counts nobody there; "
             "groups with users: %s", budget.name, given, column, some
         )  # fmt: skip
-
-
-def _written(value: Any) -> str:
-    return f"{value!r} ({type(value).__name__}, a {kind_of(by_value(value))})"

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, cast
@@ -12,11 +12,19 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.control.money import Money
-from bcrlsp.errors import DataError, UserError
-from bcrlsp.group_values import by_value
+from bcrlsp.budget_fields import (
+    Groups,
+    as_bound,
+    as_level_numbers,
+    check_groups,
+    check_name,
+    named_values,
+    refuse_unlike,
+)
+from bcrlsp.control.money import USERS, Money
+from bcrlsp.errors import DataError, UserError, shown
+from bcrlsp.group_values import by_value, kind_of
 
-Groups = Collection[Hashable] | Mapping[str, Collection[Hashable]]
 GroupValues = Any
 """Groups of n users: an array (n,) of values, or {column: array (n,)}; None: there are none."""
 
@@ -41,25 +49,17 @@ class Limit:
     measure: str = "cost"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise UserError(f"a budget's name is {self.name!r}; allowed: a text that is not empty")
-        good = isinstance(self.limit, int | float | np.number) and self.limit >= 0
-        if not good:
-            raise UserError(
-                f"budget {self.name!r}: limit is {self.limit!r}; allowed: a number of at least 0"
-            )
+        check_name(self.name)
+        object.__setattr__(self, "limit", as_bound(self.name, "limit", self.limit))
         if self.measure not in MEASURES:
             raise UserError(
                 f"budget {self.name!r}: measure is {self.measure!r}; allowed here: "
                 f"{', '.join(MEASURES)}"
             )
-        for field in ("groups", "levels"):
-            chosen = getattr(self, field)
-            if isinstance(chosen, str | bytes) or (chosen is not None and len(chosen) == 0):
-                raise UserError(
-                    f"budget {self.name!r}: {field} is {chosen!r}; allowed: a collection with at "
-                    "least one entry, or None for all"
-                )
+        check_groups(self.name, self.groups)
+        for column, values in columns_of(self.groups).items():
+            named_values(self.name, column or "groups", values)
+        object.__setattr__(self, "levels", as_level_numbers(self.name, self.levels))
         if self.levels is not None and min(self.levels) < 1:
             raise UserError(
                 f"budget {self.name!r} counts level {min(self.levels)}; allowed: levels above 0, "
@@ -71,13 +71,17 @@ class Limit:
         if math.isinf(self.limit):
             return None
         what = f"the limit of budget {self.name!r}"
-        return money.down(self.limit, what) if self.measure == "cost" else math.floor(self.limit)
+        return (money if self.measure == "cost" else USERS).down(self.limit, what)
 
 
 def as_limits(budgets: Mapping[str, float] | Iterable[Any]) -> tuple[Limit, ...]:
     """Limits from {name: limit}, or from `Limit` or `Budget` objects; UserError for others."""
     if isinstance(budgets, Mapping):
         return _distinct([Limit(name, limit) for name, limit in budgets.items()])
+    if isinstance(budgets, str | bytes) or not isinstance(budgets, Iterable):
+        raise UserError(
+            f"budgets are {shown(budgets)}; allowed: a list of Limit or Budget, or {{name: limit}}"
+        )
     return _distinct([_as_limit(budget) for budget in budgets])
 
 
@@ -129,6 +133,7 @@ class Membership:
                 row[level] = faces[level] if limit.measure == "cost" else 1
         self._columns = _columns(limits)
         self._codes: dict[Any, int] = {}
+        self._held: dict[str, set[Hashable]] = {column: set() for column in self._columns or ()}
         self._rows: NDArray[np.bool_] = np.empty((0, len(limits)), bool)
         self._lock = Lock()
 
@@ -142,7 +147,7 @@ class Membership:
         keys = self._keys(groups, n)
         try:
             codes = [self._codes[key] for key in keys]
-        except KeyError:
+        except (KeyError, TypeError):
             self._learn(keys)
             codes = [self._codes[key] for key in keys]
         # Read after the codes: an array with rows for all of them.
@@ -150,6 +155,7 @@ class Membership:
 
     def _learn(self, keys: Iterable[Hashable]) -> None:
         with self._lock:
+            self._check(keys)
             for key in keys:
                 if key in self._codes:
                     continue
@@ -159,6 +165,26 @@ class Membership:
                     self._rows = np.vstack([self._rows, counted])
                     same = np.array([len(self._rows) - 1])
                 self._codes[key] = int(same[0])
+
+    def _check(self, keys: Iterable[Any]) -> None:
+        """UserError where the users seen so far show that a budget counts nobody by mistake.
+
+        A group that nobody is in yet is none: its users may still come.
+        """
+        names = cast("tuple[str, ...]", self._columns)
+        new = [key if len(names) > 1 else (key,) for key in _once(keys)]
+        for place, column in enumerate(names):
+            held = self._held[column] | {by_value(key[place]) for key in new} - {None}
+            kinds = {kind_of(value) for value in held}
+            for limit in self.limits if held > self._held[column] else ():
+                wanted = columns_of(limit.groups).get(column)
+                if wanted is None:
+                    continue
+                named = named_values(limit.name, column or "groups", wanted)
+                alone = not kinds & {kind_of(value) for value in named}
+                for value in set(named) - held:
+                    refuse_unlike(limit.name, column or "groups", named[value], held, alone)
+            self._held[column] = held
 
     def _keys(self, groups: GroupValues, n: int) -> list[Hashable]:
         names = cast("tuple[str, ...]", self._columns)
@@ -188,23 +214,28 @@ class Membership:
         return np.array([_counts(limit.groups, held) for limit in self.limits], bool)
 
 
+def columns_of(groups: Groups | None) -> dict[str, Collection[Hashable]]:
+    """Named values by column, "" for the one without a name."""
+    if isinstance(groups, Mapping):
+        return dict(groups)
+    return {} if groups is None else {"": groups}
+
+
 def _columns(limits: tuple[Limit, ...]) -> tuple[str, ...] | None:
-    """Columns that the budgets tell users apart by, "" for the one without a name; None: none."""
-    names: set[str] = set()
-    for limit in limits:
-        if isinstance(limit.groups, Mapping):
-            names.update(limit.groups)
-        elif limit.groups is not None:
-            names.add("")
-    return tuple(sorted(names)) or None
+    """Columns that the budgets tell users apart by; None: none."""
+    return tuple(sorted({name for each in limits for name in columns_of(each.groups)})) or None
 
 
 def _counts(groups: Groups | None, held: Mapping[str, Hashable]) -> bool:
-    if groups is None:
-        return True
-    if isinstance(groups, Mapping):
-        return all(_among(held[name], values) for name, values in groups.items())
-    return _among(held[""], groups)
+    return all(_among(held[name], values) for name, values in columns_of(groups).items())
+
+
+def _once(keys: Iterable[Any]) -> dict[Any, None]:
+    """Keys of users, each once. Raises DataError for values that cannot be compared."""
+    try:
+        return dict.fromkeys(keys)
+    except TypeError:
+        raise DataError("groups hold a list or a table; allowed: texts, numbers or dates") from None
 
 
 def _among(value: Hashable, values: Iterable[Hashable]) -> bool:
@@ -216,6 +247,9 @@ def _among(value: Hashable, values: Iterable[Hashable]) -> bool:
 def _values(column: Any, n: int) -> list[Hashable]:
     if isinstance(column, str) and n == 1:
         return [column]
+    listed = isinstance(column, Iterable) and not isinstance(column, str | bytes | Set)
+    if not listed or getattr(column, "ndim", 1) != 1:
+        raise DataError(f"groups are {shown(column)}; allowed: a list of values, one a user")
     kind = getattr(column, "dtype", None)
     # Times finer than Python's and short floats are told apart as they are held.
     own = isinstance(kind, np.dtype) and (kind.kind in "mM" or kind in (np.float16, np.float32))

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bcrlsp.arrays import as_states
-from bcrlsp.control.choice import Exploration, choose
+from bcrlsp.control.choice import Exploration, Wishes, choose
 from bcrlsp.control.ledger import Chosen, Ledger, MemoryStore
+from bcrlsp.control.ledger.agreement import Agreement, DisagreementError
 from bcrlsp.control.ledger.ids import as_ids
-from bcrlsp.control.limits import GroupValues, Limit, as_limits
+from bcrlsp.control.ledger.moments import as_now
+from bcrlsp.control.limits import GroupValues, as_limits
 from bcrlsp.control.money import HUNDREDTHS, Money
 from bcrlsp.control.terms import Floats, Given, Prices, Terms, Valued
 from bcrlsp.errors import DataError, UserError
@@ -29,7 +31,8 @@ class PriceRule:
         `Solution.prices` has them, or one number for all users; users pay the sum of the prices of
         the budgets that count them. A budget without a price has price 0.
     budgets: `Limit` or `allocation.Budget` objects, or {name: limit}; none: nothing bounds money.
-    ledger: where money is committed; by default one in this process, of these budgets.
+    ledger: where money is committed; by default one in this process, of these budgets. It must
+        count the same as the budgets; of two limits the smaller one is kept, with a warning.
     cost: what the price is paid on: "face", the amount of the level, or "expected", what the policy
         expects to be redeemed. Budgets hold at face value in any case.
     holding: by budget name or for all, the share of the difference between face value and expected
@@ -60,15 +63,21 @@ class PriceRule:
             raise UserError(f"life is {life}; allowed: above 0 seconds, or None")
         if holding is None:
             holding = 1.0 if cost == "face" else 0.0
-        money = money if ledger is None else ledger.money
+        if ledger is not None:
+            if money not in (HUNDREDTHS, ledger.money):
+                raise UserError(
+                    f"money counts in {money.unit} and the ledger in {ledger.money.unit}; give the "
+                    "ledger alone"
+                )
+            money = ledger.money
         self._given = Given(policy, prices, holding, as_limits(budgets), exploration, money)
-        self._terms = Terms.of(self._given)
+        terms = Terms.of(self._given)
         self._life = life
         self._changing, self._drawing = Lock(), Lock()
         self._random = np.random.default_rng(seed)
         limits = self._given.limits
         self.ledger = Ledger(MemoryStore(), limits, money=money) if ledger is None else ledger
-        _check_known(self.ledger, limits)
+        self._held = terms, self.ledger.agree(limits)
 
     @property
     def prices(self) -> dict[str, float]:
@@ -100,10 +109,11 @@ class PriceRule:
         with self._changing:
             changes: dict[str, Any] = {n: v for n, v in asked.items() if v is not None}
             given = replace(self._given, **changes)
-            terms = Terms.of(given)
+            terms, agreement = Terms.of(given), self._held[1]
             if budgets is not None:
                 self.ledger.set_limits(given.limits)
-            self._given, self._terms = given, terms
+                agreement = Agreement.of(given.limits)
+            self._given, self._held = given, (terms, agreement)
 
     def decide(
         self,
@@ -126,7 +136,6 @@ class PriceRule:
         Returns levels (n,) and propensities (n,), those of repeated ids nan: they were logged.
         Raises DataError for inputs of a wrong shape; then nothing is committed.
         """
-        terms = self._terms
         table = as_states(states)
         table = table[None] if table.ndim == 1 else table
         n = len(table)
@@ -135,10 +144,30 @@ class PriceRule:
         ids = None if ids is None else as_ids(ids, n)
         if n == 0:
             return np.zeros(0, np.intp), np.zeros(0)
-        mask = None if eligible is None else terms.flags(eligible, n, "eligible")
-        wishes = terms.wishes(table, mask, groups)
-        if ids is not None:
-            _check_same(ids, [table, wishes.codes, *([] if mask is None else [mask])])
+        now = self.ledger.now() if now is None else as_now(now)
+        if until is None and self._life is not None:
+            until = now + self._life
+        while True:
+            terms, agreement = self._held
+            wishes = _wishes(terms, table, eligible, groups, ids)
+            try:
+                return self._reserve(terms, agreement, wishes, ids, until, now)
+            except DisagreementError:
+                # Budgets that are being reloaded are the ledger's first, then the rule's.
+                with self._changing:
+                    if self._held[1] is agreement:
+                        raise
+
+    def _reserve(
+        self,
+        terms: Terms,
+        agreement: Agreement,
+        wishes: Wishes,
+        ids: Sequence[str] | None,
+        until: float | None,
+        now: float,
+    ) -> tuple[NDArray[np.intp], Floats]:
+        n = len(wishes.scores)
         explore = self._draw(terms.exploration, n)
         chances = np.full(n, np.nan)
 
@@ -147,11 +176,9 @@ class PriceRule:
             chances[places] = likely
             return chosen
 
-        now = self.ledger.now() if now is None else now
-        if until is None and self._life is not None:
-            until = now + self._life
-        names = terms.names
-        levels, _ = self.ledger.reserve(ids, n, names, pick, until=until, now=now)
+        levels, _ = self.ledger.reserve(
+            ids, n, terms.names, pick, until=until, now=now, agreement=agreement
+        )
         return levels, chances
 
     def _draw(self, rate: float, n: int) -> Exploration | None:
@@ -159,6 +186,20 @@ class PriceRule:
             return None
         with self._drawing:
             return Exploration(rate, self._random.random((n, 2)))
+
+
+def _wishes(
+    terms: Terms,
+    states: NDArray[np.float32],
+    eligible: ArrayLike | None,
+    groups: GroupValues,
+    ids: Sequence[str] | None,
+) -> Wishes:
+    mask = None if eligible is None else terms.flags(eligible, len(states), "eligible")
+    wishes = terms.wishes(states, mask, groups)
+    if ids is not None:
+        _check_same(ids, [states, wishes.codes, *([] if mask is None else [mask])])
+    return wishes
 
 
 def _check_same(ids: Sequence[str], parts: Sequence[NDArray[Any]]) -> None:
@@ -176,19 +217,3 @@ def _check_same(ids: Sequence[str], parts: Sequence[NDArray[Any]]) -> None:
                 f"ids has {name!r} in rows {other} and {row}, of users who differ (states, groups "
                 "or eligible); give every bonus its own id"
             )
-
-
-def _check_known(ledger: Ledger, limits: Sequence[Limit]) -> None:
-    names = {line.name for line in ledger.lines()}
-    missing = [limit.name for limit in limits if limit.name not in names]
-    if missing:
-        raise DataError(f"the ledger has no budget {missing[0]!r}; make it with these budgets")
-    mine = {limit.name for limit in limits}
-    more = [
-        line.name for line in ledger.lines() if line.limit is not None and line.name not in mine
-    ]
-    if more:
-        raise DataError(
-            f"the ledger bounds the budget {more[0]!r}, which the rule was not given; give the "
-            "rule all budgets of its ledger"
-        )

@@ -203,7 +203,9 @@ def test_what_is_no_id_commits_nothing(ledger: Ledger, bad, said: str) -> None:
     assert used(ledger) == (0, 0)
 
 
-@pytest.mark.parametrize("ids", [[7, 8], np.array([7, 8]), ["7", "8"], np.array(["7", "8"]), np.array([7, 8], object)])  # fmt: skip
+@pytest.mark.parametrize(
+    "ids", [[7, 8], np.array([7, 8]), ["7", "8"], np.array(["7", "8"]), np.array([7, 8], object)]
+)
 def test_a_number_is_the_id_of_its_digits_everywhere(ledger: Ledger, ids) -> None:
     rule = PriceRule(Table(FACES), 0.0, {"t": 10.0}, ledger=ledger)
     assert rule.decide(states_of([[0, 1, 2]] * 2), ids=ids)[0].tolist() == [2, 2]

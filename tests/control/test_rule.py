@@ -1,9 +1,12 @@
 """The price rule: choices by hand, against a loop over users, within budgets, between threads."""
 
 import math
+import re
 import subprocess
 import sys
 import threading
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -262,6 +265,175 @@ def test_wrong_inputs_commit_nothing(call, said: str) -> None:
         call(rule)
     assert rule.ledger.lines()[0].out == 0
     assert rule.decide(np.zeros((0, 6)))[0].tolist() == []
+
+
+YES = [True, True, True]
+
+
+@pytest.mark.parametrize(
+    "eligible",
+    [
+        [["True", "False", "False"]],
+        [[True, math.nan, math.nan]],
+        [[True, None, None]],
+        [[1, 2, 0]],
+        [[1, -1, 0]],
+        [[1, 0.5, 0]],
+        np.ma.masked_array([[1, 1, 1]], mask=[[0, 1, 1]]),
+        np.array([["1", "0", "0"]], object),
+        np.array([[b"1", b"0", b"0"]]),
+        "yes",
+        [{"a": 1}],
+        [[True, True], [True]],
+        np.ones((1, 3), "M8[s]"),
+        [1, 1],
+        [[1, 1, 1, 1]],
+        [YES, YES],
+        True,
+    ],
+)
+def test_what_is_no_truth_value_is_one_line(eligible) -> None:
+    rule = PriceRule(Table(AMOUNTS), 0.0, {"t": 9.0})
+    with pytest.raises(DataError, match="eligible") as caught:
+        rule.decide(states_of([[0, 1, 2]]), eligible)
+    assert "\n" not in str(caught.value)
+    assert rule.ledger.lines()[0].out == 0
+
+
+@pytest.mark.parametrize(
+    "eligible",
+    [
+        [1, 1, 0], [[1, 1, 0]], [[1.0, 1.0, 0.0]], np.array([[1, 1, 0]], "i1"),
+        np.array([[True, True, False]], object), np.ma.masked_array([[1, 1, 0]], mask=False),
+        [[0, 1, 0]],
+    ],
+)  # fmt: skip
+def test_truth_values_of_all_types(eligible) -> None:
+    assert PriceRule(Table(AMOUNTS)).decide(states_of([[0, 1, 2]]), eligible)[0].tolist() == [1]
+
+
+def test_support_and_states_are_read_as_strictly() -> None:
+    class Odd(Table):
+        def supported(self, states):
+            return np.full((len(states), 3), math.nan)
+
+    with pytest.raises(DataError, match="what the policy supports is nan in row 0"):
+        PriceRule(Odd(AMOUNTS)).decide(states_of([[0, 1, 2]]))
+    rule = PriceRule(Table(AMOUNTS))
+    for states in ([["0", "1", "2", "0", "0", "0"]], np.ma.masked_array(np.zeros((1, 6)), True)):
+        with pytest.raises(DataError, match="states"):
+            rule.decide(states)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("b", 5.0, {"x": []}),
+        ("b", 5.0, {"x": "north"}),
+        ("b", 5.0, {}),
+        ("b", 5.0, []),
+        ("b", 5.0, "north"),
+        ("b", 5.0, b"north"),
+        ("b", 5.0, 7),
+        ("b", 5.0, {"x": 7}),
+        ("b", 5.0, {"x": None}),
+        ("b", 5.0, [["north"]]),
+        ("b", 5.0, {"x": [{}]}),
+        ("b", 5.0, np.array([["north"]])),
+        ("b", 5.0, (n for n in "ab")),
+        ("b", 5.0, None, []),
+        ("b", 5.0, None, "1"),
+        ("b", 5.0, None, 1),
+        ("b", 5.0, None, [1.5]),
+        ("b", 5.0, None, ["1"]),
+        ("b", 5.0, None, [True]),
+        ("b", True),
+        ("b", None),
+        ("b", "5"),
+        ("b", 1j),
+        ("b", -0.5),
+        ("b", math.nan),
+        (7, 5.0),
+        ("", 5.0),
+    ],
+)
+def test_a_limit_and_a_budget_refuse_the_same_in_the_same_words(arguments) -> None:
+    said = []
+    for kind in (Limit, Budget):
+        with pytest.raises(UserError) as caught:
+            kind(*arguments)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert "\n" not in said[0]
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, np.datetime64("NaT")])
+@pytest.mark.parametrize("columns", [False, True])
+def test_a_limit_counts_no_missing_group(missing, columns) -> None:
+    groups = {"x": ["a", missing]} if columns else ["a", missing]
+    with pytest.raises(UserError, match="budget 'b' names group None; a user without a value"):
+        Limit("b", 5.0, groups)
+
+
+@pytest.mark.parametrize("limit", [Decimal("2.5"), Fraction(5, 2), np.float32(2.5), 2.5])
+def test_limits_of_all_types_are_exact(limit) -> None:
+    rule = PriceRule(Table((0, 0.5, 1.0)), 0.0, [Budget("b", limit)])
+    assert rule.ledger.lines()[0].limit == 250
+    assert rule.decide(states_of([[0, 1, 2]] * 4))[0].tolist() == [2, 2, 1, 0]
+
+
+def test_a_limit_is_rounded_down_exactly() -> None:
+    assert Limit("b", Decimal("0.29" + "9" * 40)).units(Money()) == 29
+    assert Limit("b", Fraction(1, 3)).units(Money()) == 33
+    assert Limit("b", 2.9, measure="count").units(Money()) == 2
+    with pytest.raises(UserError, match="limit of budget 'b' is 1e"):
+        Limit("b", 1e30, measure="count").units(Money())
+
+
+@pytest.mark.parametrize("budgets", [Limit("b", 1), "total", 5.0, ["total"], [5.0], [None]])
+def test_budgets_are_a_list(budgets) -> None:
+    with pytest.raises(UserError, match=r"allowed: (a list of )?Limit"):
+        PriceRule(Table(AMOUNTS), 0.0, budgets)
+
+
+@pytest.mark.parametrize(
+    ("named", "groups", "said"),
+    [
+        ([1], ["1", "2"], "names group 1 (int, a number), which no user can have"),
+        (["1"], [1, 2], "names group '1' (str, a text), which no user can have"),
+        (["x"], [1, 2], "names group 'x' (str, a text), which no user can have"),
+        ([0.1], [float(np.float32(0.1)), 0.2], "names group 0.1 (float, a number)"),
+        ([b"a"], ["a", "b"], "names group b'a' (bytes"),
+        (["a", 3], ["3", "a"], "names group 3 (int, a number)"),
+        (["a"], [["a"], ["b"]], "groups hold a list or a table"),
+        (["a"], [{}, "a"], "groups hold a list or a table"),
+        (["a"], "ab", "groups are 'ab'; allowed: a list of values, one a user"),
+        (["a"], {"a", "b"}, "groups are {"),
+        (["a"], np.array([["a"], ["b"]]), "groups are array("),
+        (["a"], 7, "groups are 7"),
+        (["a"], ["a"], "groups are of 1 users"),
+    ],
+)
+def test_groups_that_cannot_match_commit_nothing(named, groups, said: str) -> None:
+    rule = PriceRule(Table(AMOUNTS), 0.0, [Limit("b", 5.0, groups=named)])
+    for _ in range(2):
+        with pytest.raises(UserError, match=re.escape(said)) as caught:
+            rule.decide(states_of([[0, 1, 2]] * 2), groups=groups)
+        assert "\n" not in str(caught.value)
+    assert rule.ledger.lines()[0].out == 0
+
+
+def test_users_of_a_named_group_may_come_late() -> None:
+    """Nobody of "new" is in the first batch, and one user's group is not known."""
+    rule = PriceRule(Table(AMOUNTS), 0.0, [Limit("b", 5.0, groups=["new", 7])])
+    for groups, levels in (
+        (["old", None], [2, 2]),
+        (["old", math.nan], [2, 2]),
+        (["new", "old"], [2, 2]),
+        ([7, 7.0], [1, 1]),
+        (["new", 8], [0, 2]),
+    ):
+        assert rule.decide(states_of([[0, 1, 2]] * 2), groups=groups)[0].tolist() == levels
 
 
 def test_one_user_needs_no_brackets() -> None:

@@ -43,6 +43,7 @@ class Line:
     """The position of one budget, in units of money (users for a count).
 
     limit: None where nothing bounds it. redeemed: settled for good. out: face value of what is out.
+    scope: whom and which levels it counts, in words; None where that was never said.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Line:
     limit: int | None
     redeemed: int = 0
     out: int = 0
+    scope: str | None = None
 
     @property
     def used(self) -> int:

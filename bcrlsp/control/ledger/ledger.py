@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcrlsp.control.ledger import commitments, settlement
+from bcrlsp.control.ledger.agreement import Agreement, refuse_other, scope_of
 from bcrlsp.control.ledger.commitments import Chosen
 from bcrlsp.control.ledger.entries import COUNTS, Entry, Line, State, Store
 from bcrlsp.control.ledger.ids import as_ids
@@ -25,7 +26,7 @@ from bcrlsp.errors import BcrlspError, DataError, UserError
 NO_BOUND = 2**62
 """Room of a budget without a limit."""
 
-_FEED = "feed"
+_FEED, _TURN = "feed", "turn"
 
 
 Choose = Callable[[NDArray[np.int64], NDArray[np.intp]], Chosen]
@@ -36,7 +37,8 @@ class Ledger:
     """Commitments against budgets; safe between threads, and between processes where its store is.
 
     store: where it is kept. budgets: what may be used up; a budget that the store already knows
-    keeps the limit it has there (`set_limits` changes it). money: the unit.
+    keeps the limit it has there (`set_limits` changes it), and must count the same. money: the
+    unit.
     grace: seconds after the end of a bonus's life at which its money goes back: at least the
     longest lag of the redemption feed plus the largest difference between clocks. None: only
     `expire` with the time up to which the feed is complete gives money back.
@@ -64,9 +66,14 @@ class Ledger:
                     f"the ledger counts in units of {unit} and was opened with {money.unit}; "
                     "open it with its own unit"
                 )
+            given = {limit.name: limit for limit in limits}
             lines = store.lines()
-            known = {line.name for line in lines}
-            lines += [self._line(limit) for limit in limits if limit.name not in known]
+            for place, line in enumerate(lines):
+                limit = given.pop(line.name, None)
+                if limit is not None:
+                    refuse_other(line, limit, scope_of(limit))
+                    lines[place] = replace(line, scope=scope_of(limit))
+            lines += [self._line(limit) for limit in given.values()]
             store.apply({}, lines, {"unit": money.unit})
 
     def now(self) -> float:
@@ -100,22 +107,32 @@ class Ledger:
         """Changes limits from now on, and adds budgets; one that is not named is bounded no more.
 
         A limit below what is used stops commitments until enough has come back; what is out stays.
-        A new budget counts from now on.
+        A new budget counts from now on. The measure of a name cannot change. Rules that were given
+        other groups, levels or budgets decide nothing until they are told (`PriceRule.reload`).
         """
         wanted = {limit.name: limit for limit in as_limits(budgets)}
         with self._store.transaction():
             lines = self._store.lines()
             for place, line in enumerate(lines):
                 limit = wanted.pop(line.name, None)
-                if limit is not None and limit.measure != line.measure:
-                    raise UserError(
-                        f"budget {line.name!r} counts {line.measure} and is to count "
-                        f"{limit.measure}; give the new one another name"
-                    )
-                units = None if limit is None else limit.units(self.money)
-                lines[place] = replace(line, limit=units)
+                if limit is None:
+                    lines[place] = replace(line, limit=None)
+                    continue
+                refuse_other(line, limit)
+                units, scope = limit.units(self.money), scope_of(limit)
+                lines[place] = replace(line, limit=units, scope=scope)
             lines += [self._line(limit) for limit in wanted.values()]
-            self._store.apply({}, lines, {})
+            self._store.apply({}, lines, {_TURN: self._store.counts().get(_TURN, 0) + 1})
+
+    def agree(self, limits: Sequence[Limit]) -> Agreement:
+        """Holds a rule's budgets against these: what `reserve` then keeps to.
+
+        Raises DataError where they count other users or levels or in another measure, or are not
+        the same ones. A limit may differ: the smaller one is kept.
+        """
+        with self._store.transaction():
+            turn = self._store.counts().get(_TURN, 0)
+            return Agreement.made(limits, self._store.lines(), self.money, turn)
 
     def reserve(
         self,
@@ -126,12 +143,14 @@ class Ledger:
         *,
         until: float | None = None,
         now: float | None = None,
+        agreement: Agreement | None = None,
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Decides for n users and commits the face values, in one transaction.
 
         ids: their bonus ids; one that is known keeps its level and commits nothing. None: the
             commitment is one lump, which can be given back by expiry only.
         names: the budgets in the order of `choose`'s room and charges.
+        agreement: what the caller takes the budgets to be; see `agree`.
         Returns levels (n,), and the places (m,) that were decided now.
         Raises BcrlspError, with nothing committed, where a choice would pass a limit.
         """
@@ -140,8 +159,10 @@ class Ledger:
         until = as_end(until, now)
         with self._store.transaction():
             lines, changed, counts = self._release(now)
+            if agreement is not None:
+                agreement.check(lines)
             places = self._places(lines, names)
-            room = np.array([_room(lines[place]) for place in places], np.int64)
+            room = self._room([lines[place] for place in places], agreement)
             levels = np.zeros(n, np.intp)
             known = {} if ids is None else self._store.find(ids)
             fresh, same = commitments.undecided(ids, n, known, levels)
@@ -227,7 +248,15 @@ class Ledger:
             self._store.apply(fresh, lines, counts)
 
     def _line(self, limit: Limit) -> Line:
-        return Line(limit.name, limit.measure, limit.units(self.money))
+        return Line(limit.name, limit.measure, limit.units(self.money), scope=scope_of(limit))
+
+    def _room(self, lines: Sequence[Line], agreement: Agreement | None) -> NDArray[np.int64]:
+        if agreement is None or not agreement.caps:
+            rooms = [line.room for line in lines]
+        else:
+            turn = self._store.counts().get(_TURN, 0)
+            rooms = [agreement.room(line, turn) for line in lines]
+        return np.array([NO_BOUND if room is None else room for room in rooms], np.int64)
 
     def _release(
         self, now: float, feed: float | None = None
@@ -255,7 +284,3 @@ class Ledger:
                 f"the ledger has no budget {missing[0]!r}; it has {', '.join(at) or 'none'}"
             )
         return [at[name] for name in names]
-
-
-def _room(line: Line) -> int:
-    return NO_BOUND if line.room is None else line.room

@@ -18,7 +18,7 @@ from bcrlsp.errors import DataError
 _TABLES = """
 CREATE TABLE IF NOT EXISTS lines (
   place INTEGER PRIMARY KEY, name TEXT UNIQUE, measure TEXT, most INTEGER,
-  redeemed INTEGER NOT NULL, out INTEGER NOT NULL);
+  redeemed INTEGER NOT NULL, out INTEGER NOT NULL, scope TEXT);
 CREATE TABLE IF NOT EXISTS entries (
   id TEXT PRIMARY KEY, state INTEGER, level INTEGER, face INTEGER, charges TEXT, until REAL,
   amount INTEGER) WITHOUT ROWID;
@@ -62,7 +62,7 @@ class SqliteStore:
     def lines(self) -> list[Line]:
         """See `Store.lines`."""
         rows = self._connection.execute(
-            "SELECT name, measure, most, redeemed, out FROM lines ORDER BY place"
+            "SELECT name, measure, most, redeemed, out, scope FROM lines ORDER BY place"
         )
         return [Line(*row) for row in rows]
 
@@ -99,10 +99,10 @@ class SqliteStore:
             ],
         )
         run(
-            "INSERT OR REPLACE INTO lines (place, name, measure, most, redeemed, out) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO lines (place, name, measure, most, redeemed, out, scope) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (place, line.name, line.measure, line.limit, line.redeemed, line.out)
+                (place, line.name, line.measure, line.limit, line.redeemed, line.out, line.scope)
                 for place, line in enumerate(lines)
             ],
         )
@@ -125,11 +125,23 @@ class SqliteStore:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript(_TABLES)
+            _complete(connection)
         except sqlite3.Error as error:
             raise DataError(
                 f"{self._path} is no ledger that can be opened ({error}); give another file"
             ) from None
         return connection
+
+
+def _complete(connection: sqlite3.Connection) -> None:
+    """Adds what files of earlier versions do not have."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(lines)")}
+    if "scope" not in columns:
+        try:
+            connection.execute("ALTER TABLE lines ADD COLUMN scope TEXT")
+        except sqlite3.OperationalError as error:
+            if "duplicate column" not in str(error):  # another process was first
+                raise
 
 
 def _entry(row: tuple[str, int, int, int, str, float | None, int]) -> tuple[str, Entry]:
