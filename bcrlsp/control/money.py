@@ -57,7 +57,7 @@ def _exact(amount: float, what: str) -> Fraction:
         return Fraction(amount.numerator, amount.denominator)
     # By its text: 0.1 is one tenth, not the nearest binary fraction.
     try:
-        value = Decimal(str(amount))
+        value = Decimal("" if isinstance(amount, str) else str(amount))
     except InvalidOperation:
         raise UserError(f"{what} is {shown(amount)}; allowed: a number") from None
     if not value.is_finite():

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bcrlsp.arrays import as_states
+from bcrlsp.arrays import as_states, is_number
 from bcrlsp.control.choice import Exploration, Wishes, choose
 from bcrlsp.control.ledger import Chosen, Ledger, MemoryStore
 from bcrlsp.control.ledger.agreement import Agreement, DisagreementError
@@ -21,7 +21,7 @@ from bcrlsp.control.ledger.moments import as_now
 from bcrlsp.control.limits import GroupValues, as_limits
 from bcrlsp.control.money import HUNDREDTHS, Money
 from bcrlsp.control.terms import Floats, Given, Prices, Terms, Valued
-from bcrlsp.errors import DataError, UserError
+from bcrlsp.errors import DataError, UserError, shown
 
 
 class PriceRule:
@@ -59,8 +59,8 @@ class PriceRule:
     ) -> None:
         if cost not in ("face", "expected"):
             raise UserError(f"cost is {cost!r}; allowed: face, expected")
-        if life is not None and not life > 0:
-            raise UserError(f"life is {life}; allowed: above 0 seconds, or None")
+        if life is not None and not (life == np.inf or (is_number(life) and life > 0)):
+            raise UserError(f"life is {shown(life)}; allowed: above 0 seconds, or None")
         if holding is None:
             holding = 1.0 if cost == "face" else 0.0
         if ledger is not None:

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bcrlsp.arrays import as_flags, as_numbers
+from bcrlsp.arrays import as_flags, as_numbers, is_number
 from bcrlsp.control.choice import Wishes
 from bcrlsp.control.limits import GroupValues, Limit, Membership
 from bcrlsp.control.money import Money
-from bcrlsp.errors import DataError, UserError
+from bcrlsp.errors import DataError, UserError, shown
 
 Floats = NDArray[np.float64]
 Prices = Mapping[str, float] | float
@@ -44,6 +44,9 @@ class Given:
     def named(self, given: Prices, what: str) -> dict[str, float]:
         """{budget: number}; of no budgets {"": the number for all}. what: price or holding."""
         names = [limit.name for limit in self.limits]
+        for number in given.values() if isinstance(given, Mapping) else [given]:
+            if isinstance(number, str | bytes | bool) or number is None:
+                raise UserError(f"a {what} is {shown(number)}; allowed: finite, at least 0")
         if isinstance(given, Mapping):
             unknown = sorted(set(given) - set(names)) if names else []
             if unknown:
@@ -99,8 +102,8 @@ class Terms:
     @staticmethod
     def of(given: Given) -> "Terms":
         """Raises UserError, one line, for what makes no sense."""
-        if not 0 <= given.exploration <= 1:
-            raise UserError(f"exploration is {given.exploration}; allowed: a probability")
+        if not (is_number(given.exploration) and 0 <= given.exploration <= 1):
+            raise UserError(f"exploration is {shown(given.exploration)}; allowed: a probability")
         amounts = as_numbers(given.policy.amounts, "the policy's amount")
         if amounts.ndim != 1 or len(amounts) < 2 or amounts[0] != 0:
             raise UserError(f"amounts are {amounts.tolist()}; allowed: at least two, the first 0")

@@ -1,6 +1,7 @@
 """A rule's budgets against its ledger's: the same users, the same measure, the smaller limit."""
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -135,8 +136,6 @@ def test_a_rule_that_does_not_know_what_others_changed_decides_nothing(store) ->
 
 
 def test_a_reload_amid_decisions_never_fails_one() -> None:
-    import threading
-
     budgets = [Limit("t", 1e6)], [Limit("t", 1e6), Limit("n", 1e6, groups=["n"])]
     rule = PriceRule(Table(AMOUNTS), 0.0, budgets[0])
     failed: list[BaseException] = []

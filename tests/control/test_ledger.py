@@ -297,12 +297,16 @@ def test_what_was_decided_elsewhere_is_taken_in_once(ledger: Ledger) -> None:
 
 def test_mistakes_settle_nothing(ledger: Ledger) -> None:
     commit(ledger, "a", 4)
-    for amount in (-1, float("nan"), float("inf"), "much"):
+    for amount in (-1, float("nan"), float("inf"), "much", "1", None, True):
         with pytest.raises(UserError, match="bonus 'b'"):
             ledger.redeem_many([("a", 1), ("b", amount)])
     assert used(ledger) == (0, 4)
-    with pytest.raises(UserError, match="grace is -1"):
-        Ledger(MemoryStore(), {}, grace=-1)
+    for pairs in ({"a": 1}, ["a"], 7, [("a", 1, 2)]):
+        with pytest.raises(UserError, match="allowed: pairs of a bonus id and an amount"):
+            ledger.redeem_many(pairs)
+    for grace in (-1, float("nan"), "1"):
+        with pytest.raises(UserError, match="grace is "):
+            Ledger(MemoryStore(), {}, grace=grace)
 
 
 def _serve(path: str, seed: int) -> int:

@@ -232,6 +232,10 @@ def test_threads_and_reloads_never_pass_a_budget() -> None:
         (lambda: PriceRule(Table(AMOUNTS), 0, exploration=1.5), "exploration is 1.5"),
         (lambda: PriceRule(Table(AMOUNTS), 0, cost="other"), "cost is 'other'"),
         (lambda: PriceRule(Table(AMOUNTS), 0, life=0), "life is 0"),
+        (lambda: PriceRule(Table(AMOUNTS), 0, life="1"), "life is '1'"),
+        (lambda: PriceRule(Table(AMOUNTS), 0, exploration="1"), "exploration is '1'"),
+        (lambda: PriceRule(Table(AMOUNTS), {"t": "1"}, {"t": 1}), "a price is '1'"),
+        (lambda: PriceRule(Table(AMOUNTS), None), "a price is None"),
         (
             lambda: PriceRule(Table(AMOUNTS), 0, {"b": 1}, ledger=Ledger(MemoryStore(), {"a": 1})),
             "the ledger has no budget 'b'",

@@ -5,6 +5,7 @@ and not released is, with that commitment, at most the limit, for each budget. B
 this sum never grows. docs/control.md has the proof, and what it takes from the feed.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bcrlsp.arrays import is_number
 from bcrlsp.control.ledger import commitments, settlement
 from bcrlsp.control.ledger.agreement import Agreement, refuse_other, scope_of
 from bcrlsp.control.ledger.commitments import Chosen
@@ -21,7 +23,7 @@ from bcrlsp.control.ledger.ids import as_ids
 from bcrlsp.control.ledger.moments import as_end, as_instant, as_now
 from bcrlsp.control.limits import Limit, as_limits
 from bcrlsp.control.money import HUNDREDTHS, Money
-from bcrlsp.errors import BcrlspError, DataError, UserError
+from bcrlsp.errors import BcrlspError, DataError, UserError, shown
 
 NO_BOUND = 2**62
 """Room of a budget without a limit."""
@@ -54,8 +56,8 @@ class Ledger:
         grace: float | None = 86400.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if grace is not None and not grace >= 0:
-            raise UserError(f"grace is {grace}; allowed: at least 0 seconds, or None")
+        if grace is not None and not (grace == math.inf or (is_number(grace) and grace >= 0)):
+            raise UserError(f"grace is {shown(grace)}; allowed: at least 0 seconds, or None")
         self.money = money
         self._store, self._grace, self._clock = store, grace, clock
         limits = as_limits(budgets)
@@ -199,7 +201,12 @@ class Ledger:
         Raises UserError for an amount that is no number of at least 0 and for an id that is none;
         then none is settled.
         """
-        given = list(redemptions)
+        try:
+            given = [(name, amount) for name, amount in redemptions]
+        except (TypeError, ValueError):
+            raise UserError(
+                f"redemptions are {shown(redemptions)}; allowed: pairs of a bonus id and an amount"
+            ) from None
         names = as_ids([name for name, _ in given], name="bonus ids")
         pairs = [
             (name, self.money.up(amount, f"the redeemed amount of bonus {name!r}"))
