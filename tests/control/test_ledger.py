@@ -187,7 +187,7 @@ def test_a_second_amount_of_an_early_redemption_is_a_conflict(ledger: Ledger) ->
         ({"a", "b"}, "ids is {"),
         ({"a": 1, "b": 2}, "ids is {"),
         (7, "ids is 7"),
-        (np.array([["a"], ["b"]]), "ids is a table"),
+        (np.array([["a"], ["b"]]), r"ids is array\("),
         (["a"], "1 ids for 2 states"),
     ],
 )

@@ -20,7 +20,7 @@ def as_ids(ids: Iterable[Any], n: int | None = None, name: str = "ids") -> list[
     if isinstance(ids, str | bytes | Set | Mapping) or not isinstance(ids, Iterable):
         raise DataError(f"{name} is {shown(ids)}; allowed: a list of ids, one a bonus")
     if getattr(ids, "ndim", 1) != 1:
-        raise DataError(f"{name} is a table; allowed: a list of ids, one a bonus")
+        raise DataError(f"{name} is {shown(ids)}; allowed: a list of ids, one a bonus")
     given = list(ids)
     if n is not None and len(given) != n:
         raise DataError(f"{len(given)} {name} for {n} states; give one a state")
