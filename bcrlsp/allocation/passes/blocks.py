@@ -67,7 +67,7 @@ class Users:
         """All rows of all parts."""
         value, cost, group_index, hashes, place = (
             np.concatenate([getattr(part, name) for part in parts])
-            for name in ("value", "cost", "code", "hashes", "place")
+            for name in ("value", "cost", "group_index", "hashes", "place")
         )
         order = np.argsort(hashes, kind="stable")
         return cls(value[order], cost[order], group_index[order], hashes[order], place[order])
@@ -155,7 +155,7 @@ class Answer:
         several = list(parts)
         sums, trial_sums, ratios = (
             np.sum([getattr(part, name) for part in several], axis=0)
-            for name in ("sums", "tried", "ratios")
+            for name in ("sums", "trial_sums", "ratios")
         )
         return cls(sums, trial_sums, ratios, Users.merge([part.undecided for part in several]))
 
