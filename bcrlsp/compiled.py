@@ -11,6 +11,8 @@ from typing import Any
 
 import numba
 
+_FEW = 10_000
+
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorator: `numba.njit` with these options, cached where that can be."""
@@ -33,3 +35,8 @@ def _writable(folder: str) -> bool:
     except OSError:
         return False
     return os.access(folder, os.W_OK)
+
+
+def threads_for(users: int) -> int:
+    """Threads for a block: waking the others costs more than a few users do."""
+    return int(numba.get_num_threads()) if users > _FEW else 1

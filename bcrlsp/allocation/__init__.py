@@ -6,9 +6,9 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from bcrlsp.allocation.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.certificate import Certificate, Solution
-from bcrlsp.allocation.frontier import Frontier
+from bcrlsp.allocation.dual.frontier import Frontier
+from bcrlsp.allocation.problem.budget import Budget, InfeasibleBudgetError
 from bcrlsp.allocation.settings import Settings
 from bcrlsp.allocation.solve import solve
 

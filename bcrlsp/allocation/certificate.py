@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.allocation.blocks import Source
-from bcrlsp.allocation.bound import dual_bound, rounding_of
-from bcrlsp.allocation.budget import Budget
-from bcrlsp.allocation.decide import Decided
-from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.rows import Rows
-from bcrlsp.allocation.search import Found
+from bcrlsp.allocation.dual.bound import dual_bound, rounding_of
+from bcrlsp.allocation.dual.search import SearchResult
+from bcrlsp.allocation.passes.blocks import Source
+from bcrlsp.allocation.passes.objective import Objective
+from bcrlsp.allocation.primal.integral import IntegralSolution
+from bcrlsp.allocation.problem.budget import Budget
+from bcrlsp.allocation.problem.constraints import Constraints
 
 
 @dataclass(frozen=True)
@@ -91,53 +91,55 @@ def restate(
     best = int(np.argmax(own))
     chosen, worth, off = several[best], own[best], offset or 0.0
     first = several[0].bound if not off else math.nextafter(several[0].bound + off, math.inf)
-    bound = max(min([first, *(told.bound for told in several[1:])]), worth)
+    bound = max(min([first, *(restated.bound for restated in several[1:])]), worth)
     lp_value = min(chosen.lp_value + (off if best == 0 else 0.0), bound)
     gap, lp_gap = bound - worth, bound - lp_value
     if offset is not None and len(several) == 1:
         # What adding the offset rounds is no gap.
         gap, lp_gap = chosen.bound - chosen.value, chosen.bound - chosen.lp_value
     scale = abs(bound) or 1.0
-    told = replace(
+    restated = replace(
         chosen,
         value=worth,
         bound=bound,
         gap=gap / scale,
         lp_value=lp_value,
         lp_gap=lp_gap / scale,
-        passes=sum(told.passes for told in several),
+        passes=sum(restated.passes for restated in several),
     )
-    return best, told
+    return best, restated
 
 
 def certify(
     source: Source,
-    rows: Rows,
-    watched: Rows,
+    constraints: Constraints,
+    watched: Constraints,
     objective: Objective,
     budgets: Sequence[Budget],
-    found: Found,
-    decided: Decided,
+    search_result: SearchResult,
+    decided: IntegralSolution,
 ) -> Certificate:
     """The certificate of what was decided. watched: the usage of every budget, a row each."""
-    core = found.core
+    restricted = search_result.restricted
     value = float(decided.worth(objective, source))
     used = decided.accounts.usage(watched, decided.levels)
     spend = {name: float(u) for name, u in zip(watched.names, used, strict=True)}
     for budget in budgets:
         # A limit is kept to within the rounding of a user's own sums, see limits.py.
         spend[budget.name] = min(spend[budget.name], float(budget.limit))
-    bound = dual_bound(source, rows, objective, found)
+    bound = dual_bound(source, constraints, objective, search_result)
     value = min(value, bound)
-    lp_value = float(found.total) + math.fsum(core.gain * found.solution.x)
-    lp_value = min(lp_value, bound) if found.feasible else value
+    lp_value = float(search_result.total) + math.fsum(restricted.gain * search_result.solution.x)
+    lp_value = min(lp_value, bound) if search_result.feasible else value
     # Values that cancel out have no relative gap of their own.
     scale = max(abs(bound), 1e-9 * source.users * objective.scale(source)) or 1.0
-    if max(abs(bound), bound - value) <= rounding_of(source, rows, objective, found):
+    if max(abs(bound), bound - value) <= rounding_of(source, constraints, objective, search_result):
         # Both are 0 but for rounding: what is between them is none of the allocation's.
         scale = math.inf
     prices = dict.fromkeys((budget.name for budget in budgets), 0.0)
-    for name, sign, price in zip(rows.names, rows.sign, found.solution.prices, strict=True):
+    for name, sign, price in zip(
+        constraints.names, constraints.sign, search_result.solution.prices, strict=True
+    ):
         prices[name] += float(sign * price)
     return Certificate(
         value=value,
@@ -149,6 +151,6 @@ def certify(
         spend=spend,
         limits={budget.name: float(budget.limit) for budget in budgets},
         minimums={b.name: float(b.minimum) for b in budgets if b.minimum is not None},
-        passes=found.passes + 1,
+        passes=search_result.passes + 1,
         users=source.users,
     )

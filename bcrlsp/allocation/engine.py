@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bcrlsp.allocation.blocks import Source
-from bcrlsp.allocation.bound import dual_bound
-from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Certificate, certify
-from bcrlsp.allocation.decide import decide
-from bcrlsp.allocation.equal_worth import cheaper
+from bcrlsp.allocation.dual.bound import dual_bound
+from bcrlsp.allocation.dual.search import SearchResult, search
 from bcrlsp.allocation.infeasible import diagnose, rescue
-from bcrlsp.allocation.objective import Objective
-from bcrlsp.allocation.program import NoFeasiblePointError
-from bcrlsp.allocation.rounding import NoIntegralPointError
-from bcrlsp.allocation.rows import FloatArray, Rows, Tables
-from bcrlsp.allocation.search import Found, search
+from bcrlsp.allocation.master.program import NoFeasiblePointError
+from bcrlsp.allocation.passes.blocks import Source
+from bcrlsp.allocation.passes.objective import Objective
+from bcrlsp.allocation.primal.equal_worth import cheaper
+from bcrlsp.allocation.primal.integral import decide
+from bcrlsp.allocation.primal.rounding import NoIntegralPointError
+from bcrlsp.allocation.problem.budget import Budget
+from bcrlsp.allocation.problem.constraints import Constraints, FloatArray, PriceTables
 from bcrlsp.allocation.settings import Settings
 from bcrlsp.arrays import is_number
 from bcrlsp.errors import UserError, shown
@@ -35,7 +35,7 @@ class Outcome:
     """
 
     weight: float
-    tables: Tables
+    tables: PriceTables
     place: NDArray[np.int64]
     levels: NDArray[np.int16]
     certificate: Certificate
@@ -43,29 +43,31 @@ class Outcome:
 
 def run(
     source: Source,
-    rows: Rows,
-    watched: Rows,
+    constraints: Constraints,
+    watched: Constraints,
     budgets: Sequence[Budget],
     settings: Settings,
     warm_start: Mapping[str, float] | None,
 ) -> Outcome:
     """The allocation of all users.
 
-    rows: what must be kept. watched: the usage of every budget, one row each.
+    constraints: what must be kept. watched: the usage of every budget, one row each.
     Raises InfeasibleBudgetError.
     """
-    objective = Objective.value(len(source.sizes), rows.alpha.shape[1])
+    objective = Objective.value(len(source.sizes), constraints.alpha.shape[1])
     try:
-        found = _search(source, rows, objective, settings, _start(rows, budgets, warm_start))
+        search_result = _search(
+            source, constraints, objective, settings, _start(constraints, budgets, warm_start)
+        )
     except NoFeasiblePointError:
-        raise diagnose(source, rows, budgets, settings) from None
+        raise diagnose(source, constraints, budgets, settings) from None
     try:
-        decided = decide(source, rows, objective, found)
+        decided = decide(source, constraints, objective, search_result)
     except NoIntegralPointError as none:
-        decided = rescue(source, rows, objective, budgets, settings, none)
-    decided, passes = cheaper(source, rows, objective, settings, found, decided)
-    found = replace(found, passes=found.passes + passes)
-    certificate = certify(source, rows, watched, objective, budgets, found, decided)
+        decided = rescue(source, constraints, objective, budgets, settings, none)
+    decided, passes = cheaper(source, constraints, objective, settings, search_result, decided)
+    search_result = replace(search_result, passes=search_result.passes + passes)
+    certificate = certify(source, constraints, watched, objective, budgets, search_result, decided)
     changed = decided.levels != decided.base
     return Outcome(
         decided.weight,
@@ -78,30 +80,32 @@ def run(
 
 def _search(
     source: Source,
-    rows: Rows,
+    constraints: Constraints,
     objective: Objective,
     settings: Settings,
     start: FloatArray | None,
-) -> Found:
+) -> SearchResult:
     """The search from the prices `start`; where these do not lead to the optimum, one without."""
     if start is None:
-        return search(source, rows, objective, settings)
+        return search(source, constraints, objective, settings)
     few = settings.model_copy(update={"max_passes": min(_WARM_PASSES, settings.max_passes)})
     try:
-        found = search(source, rows, objective, few, start)
+        search_result = search(source, constraints, objective, few, start)
     except NoFeasiblePointError:
-        return search(source, rows, objective, settings)
-    bound = dual_bound(source, rows, objective, found)
-    reached = float(found.total) + math.fsum(found.core.gain * found.solution.x)
+        return search(source, constraints, objective, settings)
+    bound = dual_bound(source, constraints, objective, search_result)
+    gained = math.fsum(search_result.restricted.gain * search_result.solution.x)
+    reached = float(search_result.total) + gained
     scale = max(abs(reached), 1e-9 * source.users * objective.scale(source))
-    if found.feasible and bound - reached <= max(settings.tolerance, _WARM_GAP) * scale:
-        return found
-    cold = search(source, rows, objective, settings)
-    return replace(cold, passes=cold.passes + found.passes)
+    close = bound - reached <= max(settings.tolerance, _WARM_GAP) * scale
+    if search_result.feasible and close:
+        return search_result
+    cold = search(source, constraints, objective, settings)
+    return replace(cold, passes=cold.passes + search_result.passes)
 
 
 def _start(
-    rows: Rows, budgets: Sequence[Budget], warm_start: Mapping[str, float] | None
+    constraints: Constraints, budgets: Sequence[Budget], warm_start: Mapping[str, float] | None
 ) -> FloatArray | None:
     if warm_start is None:
         return None
@@ -120,5 +124,5 @@ def _start(
                 f"warm_start has a price that is no finite number for {name!r}: {shown(price)}; "
                 "leave it out"
             )
-    prices = np.array([float(warm_start.get(name, 0.0)) for name in rows.names])
-    return np.maximum(prices * rows.sign, 0.0)
+    prices = np.array([float(warm_start.get(name, 0.0)) for name in constraints.names])
+    return np.maximum(prices * constraints.sign, 0.0)

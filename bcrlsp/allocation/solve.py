@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bcrlsp.allocation.array_source import ArraySource
-from bcrlsp.allocation.blocks import Block, choose
-from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Solution, restate
-from bcrlsp.allocation.conditioning import condition_of, losses
 from bcrlsp.allocation.engine import Outcome, run
-from bcrlsp.allocation.fixed import Stats, units_of
-from bcrlsp.allocation.groups import index_groups
-from bcrlsp.allocation.rows import check_budgets, compile_rows
+from bcrlsp.allocation.passes.array_source import ArraySource
+from bcrlsp.allocation.passes.blocks import Block, choose
+from bcrlsp.allocation.problem.budget import Budget
+from bcrlsp.allocation.problem.conditioning import condition_of, losses
+from bcrlsp.allocation.problem.constraints import check_budgets, compile_constraints
+from bcrlsp.allocation.problem.fixed_point import Stats, units_of
+from bcrlsp.allocation.problem.groups import index_groups
+from bcrlsp.allocation.problem.short_floats import as_written
+from bcrlsp.allocation.problem.validate import equal_where_alike, hash_ids, inspect, masked
 from bcrlsp.allocation.settings import Settings
-from bcrlsp.allocation.short_floats import as_written
-from bcrlsp.allocation.validate import equal_where_alike, hash_ids, inspect, masked
 from bcrlsp.arrays import has_text, is_number, is_whole
 from bcrlsp.errors import UserError, shown
 from bcrlsp.given_settings import given_settings
@@ -74,28 +74,31 @@ def solve(
     values, costs = masked(values, costs, allowed)
     given = values
     values, changed = equal_where_alike(values)
-    columns, keys, code = index_groups(groups, n)
-    stats, tops = inspect(values, costs, code, len(keys), lambda row: f"row {row}")
-    users = _Users(values, costs, code, hash_ids(user_ids, n), min(int(partitions), n))
+    columns, keys, group_index = index_groups(groups, n)
+    stats, tops = inspect(values, costs, group_index, len(keys), lambda row: f"row {row}")
+    users = _Users(values, costs, group_index, hash_ids(user_ids, n), min(int(partitions), n))
 
     def run_on(users: _Users, stats: Stats) -> Solution:
-        sizes, units = np.bincount(code, minlength=len(keys)).astype(np.int64), units_of(stats)
-        rows, watched = (
-            compile_rows(budgets, columns, keys, sizes, levels, units, watch=watch)
+        sizes, units = (
+            np.bincount(group_index, minlength=len(keys)).astype(np.int64),
+            units_of(stats),
+        )
+        constraints, watched = (
+            compile_constraints(budgets, columns, keys, sizes, levels, units, watch=watch)
             for watch in (False, True)
         )
         source = ArraySource(users.blocks(), sizes, units, stats.value, tops)
-        return users.solution(run(source, rows, watched, budgets, how, warm_start))
+        return users.solution(run(source, constraints, watched, budgets, how, warm_start))
 
     conditioning = condition_of(values, stats.value)
     if conditioning is None:
-        found = run_on(users, stats)
+        result = run_on(users, stats)
         if not len(changed):
-            return found
-        chosen = changed, found.levels[changed]
+            return result
+        chosen = changed, result.levels[changed]
         more = math.fsum(np.asarray(values[chosen] - given[chosen], dtype=np.float64))
-        told = restate([found.certificate], [found.value - more])[1]
-        return Solution(found.levels, told)
+        restated = restate([result.certificate], [result.value - more])[1]
+        return Solution(result.levels, restated)
     better = conditioning.apply(values)
     several = [run_on(replace(users, value=better), replace(stats, value=conditioning.largest))]
     if np.any(losses(values)[np.arange(n), several[0].levels] > conditioning.most_lost):
@@ -107,9 +110,9 @@ def solve(
 def _restated(several: list[Solution], value: Floats, offset: float) -> Solution:
     """The best of some solutions, in the users' own values (n, a), see certificate.restate."""
     everyone = np.arange(len(value))
-    own = [math.fsum(value[everyone, found.levels].astype(np.float64)) for found in several]
-    best, told = restate([found.certificate for found in several], own, offset)
-    return Solution(several[best].levels, told)
+    own = [math.fsum(value[everyone, result.levels].astype(np.float64)) for result in several]
+    best, restated = restate([result.certificate for result in several], own, offset)
+    return Solution(several[best].levels, restated)
 
 
 @dataclass(frozen=True)
@@ -118,21 +121,21 @@ class _Users:
 
     value: Floats
     cost: Floats
-    code: NDArray[np.int32]
+    group_index: NDArray[np.int32]
     hashes: NDArray[np.uint64]
     partitions: int
 
     def blocks(self) -> list[Block]:
-        n = len(self.code)
+        n = len(self.group_index)
         edges = [n * i // self.partitions for i in range(self.partitions + 1)]
         return [
-            Block(self.value[i:j], self.cost[i:j], self.code[i:j], self.hashes[i:j])
+            Block(self.value[i:j], self.cost[i:j], self.group_index[i:j], self.hashes[i:j])
             for i, j in pairwise(edges)
             if j > i
         ]
 
     def solution(self, outcome: Outcome) -> Solution:
-        chosen = np.empty(len(self.code), dtype=np.int64)
+        chosen = np.empty(len(self.group_index), dtype=np.int64)
         blocks = self.blocks()
         starts = np.cumsum([0] + [len(block) for block in blocks])
         for block, start in zip(blocks, starts, strict=False):

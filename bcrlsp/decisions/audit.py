@@ -16,9 +16,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.allocation import Budget
-from bcrlsp.allocation.fixed import PLACES
-from bcrlsp.allocation.limits import meant
 from bcrlsp.allocation.measures import MEASURES
+from bcrlsp.allocation.problem.fixed_point import PLACES
+from bcrlsp.allocation.problem.limits import meant
 from bcrlsp.errors import UnsoundAllocationError
 
 # A cost is added with so many digits behind the point.
@@ -44,8 +44,8 @@ def audit(
     Raises UnsoundAllocationError, one line, where a user has no row, two rows or is unknown, where
     a level is none or one that the user may not get, where an amount is not its level's, and where
     a budget is passed, or its floor not reached, by any amount at all; a limit is what
-    `bcrlsp.allocation.limits` takes it for. Expected costs are no exact numbers: there the last
-    digit of a double is left to rounding.
+    `bcrlsp.allocation.problem.limits` takes it for. Expected costs are no exact numbers: there the
+    last digit of a double is left to rounding.
     """
     groups = totals(decisions, users, amounts, face)
     return judge(groups, budgets, levels=len(amounts), certified=certified, face=face)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from bcrlsp.allocation.budget import Budget
+from bcrlsp.allocation.problem.budget import Budget
 from bcrlsp.decisions.settings import AllocationSettings
 from bcrlsp.errors import UserError
 from bcrlsp.tables import Lake

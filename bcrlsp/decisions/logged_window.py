@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bcrlsp.allocation import Budget
-from bcrlsp.allocation.budget import InfeasibleBudgetError
+from bcrlsp.allocation.problem.budget import InfeasibleBudgetError
 from bcrlsp.decisions.decide import decide
 from bcrlsp.decisions.in_memory import Floats, Scores, solved
 from bcrlsp.errors import UserError

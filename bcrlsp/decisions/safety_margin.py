@@ -8,8 +8,8 @@ import numpy as np
 from pyspark.sql import functions as F
 
 from bcrlsp.allocation import Budget
-from bcrlsp.allocation.margin import LEAST_PERIODS, SpendRecord, planned_spend
 from bcrlsp.decisions.deployment import Deployment
+from bcrlsp.decisions.margin import LEAST_PERIODS, SpendRecord, planned_spend
 from bcrlsp.decisions.trained import Trained
 from bcrlsp.errors import DataError, UserError
 from bcrlsp.policies.scoring import score

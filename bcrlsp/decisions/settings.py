@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bcrlsp.allocation.budget import Budget
+from bcrlsp.allocation.problem.budget import Budget
 from bcrlsp.allocation.settings import Settings as Search
 from bcrlsp.errors import UserError
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from bcrlsp.allocation.margin import SpendRecord
+from bcrlsp.decisions.margin import SpendRecord
 from bcrlsp.experiments.rollout import Player
 from bcrlsp.experiments.scenario import Scenario
 from bcrlsp.experiments.scoring import Scorer

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bcrlsp.allocation.margin import planned_spend
+from bcrlsp.decisions.margin import planned_spend
 from bcrlsp.experiments.contender import Contender, PolicyTrainer, Recipe
 from bcrlsp.experiments.rollout import Allocator, Decision, Player, View
 from bcrlsp.experiments.scenario import Scenario

@@ -6,7 +6,7 @@ from the same fold of the same feature set as trajectories on Spark; a return co
 
 import numpy as np
 
-from bcrlsp.allocation.margin import SpendRecord
+from bcrlsp.decisions.margin import SpendRecord
 from bcrlsp.experiments.scenario import seen
 from bcrlsp.features import FeatureSet
 from bcrlsp.learning.transitions import Transitions

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bcrlsp.allocation.margin import SpendRecord
+from bcrlsp.decisions.margin import SpendRecord
 from bcrlsp.errors import ConfigError
 from bcrlsp.experiments.cells import key_hash
 from bcrlsp.experiments.contender import Recipe

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from bcrlsp.allocation import Budget, solve
-from bcrlsp.allocation.spark.build import _codes
+from bcrlsp.allocation.spark.build import _group_indices
 from bcrlsp.control.limits import Limit, Membership
 from bcrlsp.errors import UserError
 
@@ -95,6 +95,6 @@ def test_a_group_of_that_type_without_users_is_told_of(caplog: pytest.LogCapture
 def test_values_of_arrow_columns_are_read_alike() -> None:
     short = pa.chunked_array([pa.array([0.1, None, np.nan, 0.1], pa.float32())])
     days = pa.chunked_array([pa.array([date(2025, 1, 1)] * 4)])
-    keys, code = _codes([short, days], 4)
+    keys, code = _group_indices([short, days], 4)
     assert set(keys) == {(0.1, datetime(2025, 1, 1)), (None, datetime(2025, 1, 1))}
     assert code[0] == code[3] != code[1] == code[2]

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from bcrlsp.allocation import hulls
-from bcrlsp.allocation.exchange import _best_pair, _best_sorted
-from bcrlsp.allocation.program import NoFeasiblePointError, Program
-from bcrlsp.allocation.simplex import Box, solve_program
+from bcrlsp.allocation.master import hulls
+from bcrlsp.allocation.master.highs import Box, solve_program
+from bcrlsp.allocation.master.program import NoFeasiblePointError, Program
+from bcrlsp.allocation.primal.pair_search import _best_pair, _best_sorted
 
 MANY = settings(
     deadline=None, suppress_health_check=list(HealthCheck), max_examples=150, derandomize=True

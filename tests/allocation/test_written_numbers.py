@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bcrlsp.allocation import Budget, InfeasibleBudgetError, Settings, solve
-from bcrlsp.allocation.short_floats import as_written
+from bcrlsp.allocation.problem.short_floats import as_written
 
 PASSES = Settings(direct_users=50, sample_users=150, core_users=200)
 TINY = Decimal("1e-18")

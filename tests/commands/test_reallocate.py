@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
-from bcrlsp.allocation.margin import SpendRecord, planned_spend
+from bcrlsp.decisions.margin import SpendRecord, planned_spend
 from bcrlsp.policies import load_policy
 from bcrlsp.trajectories import Settings as Trajectories
 from tests.commands.conftest import END, Bench

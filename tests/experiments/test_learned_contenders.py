@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_scenario import AMOUNTS, CALENDAR, config
 
-from bcrlsp.allocation.margin import SpendRecord, planned_spend
+from bcrlsp.decisions.margin import SpendRecord, planned_spend
 from bcrlsp.errors import ConfigError
 from bcrlsp.experiments import Settings, run
 from bcrlsp.experiments.contender import CONTENDERS, Recipe

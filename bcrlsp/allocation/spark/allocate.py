@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 
-from bcrlsp.allocation.budget import Budget
 from bcrlsp.allocation.certificate import Certificate, restate
+from bcrlsp.allocation.dual.frontier import SHARES, Frontier, frontier
 from bcrlsp.allocation.engine import Outcome, run
-from bcrlsp.allocation.frontier import SHARES, Frontier, frontier
-from bcrlsp.allocation.rows import Rows, check_budgets, compile_rows
+from bcrlsp.allocation.problem.budget import Budget
+from bcrlsp.allocation.problem.constraints import Constraints, check_budgets, compile_constraints
 from bcrlsp.allocation.settings import Settings
 from bcrlsp.allocation.spark.build import Layout
 from bcrlsp.allocation.spark.choice import choose_store
@@ -48,9 +48,9 @@ class Allocation:
     def frontier(self, budget: str | None = None, shares: Sequence[float] = SHARES) -> Frontier:
         """Value and spend as functions of one budget, None for the first, from one more pass."""
         rows, _ = _rows(self._budgets, self._columns, self._source)
-        found = frontier(self._source, rows, self._budgets, self._settings, budget, shares)
+        result = frontier(self._source, rows, self._budgets, self._settings, budget, shares)
         offset = self._source.offset
-        return replace(found, value=found.value + offset, base=found.base + offset)
+        return replace(result, value=result.value + offset, base=result.base + offset)
 
     def release(self) -> None:
         """Deletes the blocks; the decisions cannot be read any more."""
@@ -123,17 +123,17 @@ def _decide(
         own.append(worth)
         if not above:
             break
-    told = [outcome.certificate for _, outcome in several]
-    best, certificate = restate(told, own, source.offset)
+    certificates = [outcome.certificate for _, outcome in several]
+    best, certificate = restate(certificates, own, source.offset)
     return *several[best], certificate
 
 
 def _rows(
     budgets: Sequence[Budget], columns: Sequence[str], source: SparkSource
-) -> tuple[Rows, Rows]:
+) -> tuple[Constraints, Constraints]:
     """What must be kept, and what is watched."""
-    held = (budgets, columns, source.keys, source.sizes, source.levels, source.units)
-    return compile_rows(*held), compile_rows(*held, watch=True)
+    given = (budgets, columns, source.keys, source.sizes, source.levels, source.units)
+    return compile_constraints(*given), compile_constraints(*given, watch=True)
 
 
 def _group_columns(scores: DataFrame, groups: str | Sequence[str] | None) -> list[str]:

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from bcrlsp.allocation.conditioning import loss_orders
-from bcrlsp.allocation.fixed import Stats
-from bcrlsp.allocation.groups import combine, merge_equal
-from bcrlsp.allocation.kernels import hash_block
-from bcrlsp.allocation.short_floats import as_written
-from bcrlsp.allocation.validate import equal_where_alike, inspect, masked
+from bcrlsp.allocation.problem.conditioning import loss_orders
+from bcrlsp.allocation.problem.fixed_point import Stats
+from bcrlsp.allocation.problem.groups import combine, merge_equal
+from bcrlsp.allocation.problem.hashes import hash_block
+from bcrlsp.allocation.problem.short_floats import as_written
+from bcrlsp.allocation.problem.validate import equal_where_alike, inspect, masked
 from bcrlsp.errors import DataError
 
 Floats = NDArray[np.floating[Any]]
@@ -62,7 +62,7 @@ class Stored:
     ids: pa.Array
     value: Floats
     cost: Floats
-    code: NDArray[np.int32]
+    group_index: NDArray[np.int32]
     hashes: NDArray[np.uint64]
 
 
@@ -95,16 +95,18 @@ def _block(table: pa.Table, layout: Layout) -> tuple[Head, Stored]:
     allowed = _matrix(table, "allowed", texts) if layout.allowed else None
     value, cost = masked(_floats("value", value), _floats("cost", as_written(cost)), allowed)
     value, _ = equal_where_alike(value)
-    keys, code = _codes([table.column(name) for name in layout.groups], len(ids))
-    stats, tops = inspect(value, cost, code, len(keys), lambda row: f"user {texts[row].as_py()!r}")
+    keys, group_index = _group_indices([table.column(name) for name in layout.groups], len(ids))
+    stats, tops = inspect(
+        value, cost, group_index, len(keys), lambda row: f"user {texts[row].as_py()!r}"
+    )
     hashes = np.empty(len(texts), dtype=np.uint64)
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset :]
     data = texts.buffers()[2]
     hash_block(np.frombuffer(data or b"\0", dtype=np.uint8), offsets, hashes)
     order = np.argsort(hashes)
-    sizes = tuple(np.bincount(code, minlength=len(keys)).tolist())
+    sizes = tuple(np.bincount(group_index, minlength=len(keys)).tolist())
     stored = Stored(
-        ids.take(pa.array(order)), value[order], cost[order], code[order], hashes[order]
+        ids.take(pa.array(order)), value[order], cost[order], group_index[order], hashes[order]
     )
     head = Head(
         users=len(ids),
@@ -126,9 +128,9 @@ def _matrix(table: pa.Table, name: str, texts: pa.Array) -> NDArray[Any]:
     levels = pc.max(lengths).as_py()
     if column.null_count or not levels or pc.min(lengths).as_py() != levels:
         wrong = pc.index(pc.fill_null(pc.equal(lengths, levels), False), False).as_py()
-        held = lengths[max(wrong, 0)].as_py()
+        entries = lengths[max(wrong, 0)].as_py()
         raise DataError(
-            f"{name} of user {texts[max(wrong, 0)].as_py()!r} has {held} entries; "
+            f"{name} of user {texts[max(wrong, 0)].as_py()!r} has {entries} entries; "
             f"allowed: an array of {levels or 'one entry a level'}, the same for all users"
         )
     flat = column.flatten()
@@ -140,18 +142,18 @@ def _matrix(table: pa.Table, name: str, texts: pa.Array) -> NDArray[Any]:
     return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(-1, levels)
 
 
-def _floats(name: str, held: NDArray[Any]) -> Floats:
+def _floats(name: str, entries: NDArray[Any]) -> Floats:
     """Numbers as floats. Raises DataError for anything else."""
     # Decimals come as objects, and so do texts, which NumPy would read as numbers.
-    texts = held.dtype.kind == "O" and held.size and isinstance(held.flat[0], str | bytes)
-    if held.dtype.kind not in "iufO" or texts:
-        kind = "text" if texts else held.dtype
+    texts = entries.dtype.kind == "O" and entries.size and isinstance(entries.flat[0], str | bytes)
+    if entries.dtype.kind not in "iufO" or texts:
+        kind = "text" if texts else entries.dtype
         raise DataError(f"{name} holds {kind}; allowed: an array of numbers")
-    exact = held.dtype in (np.float32, np.float64)
-    return np.ascontiguousarray(held if exact else held.astype(np.float64))
+    exact = entries.dtype in (np.float32, np.float64)
+    return np.ascontiguousarray(entries if exact else entries.astype(np.float64))
 
 
-def _codes(
+def _group_indices(
     columns: Sequence[pa.ChunkedArray], users: int
 ) -> tuple[tuple[tuple[Any, ...], ...], NDArray[np.int32]]:
     """The distinct keys and each row's (n,) number among them."""
@@ -167,12 +169,12 @@ def _codes(
     return tuple(keys), inverse
 
 
-def _values(held: pa.Array) -> list[Any]:
+def _values(entries: pa.Array) -> list[Any]:
     """Values in the types that say how many digits they have."""
-    kind = held.type
+    kind = entries.type
     if pa.types.is_float16(kind) or pa.types.is_float32(kind):
-        return list(held.to_numpy(zero_copy_only=False))
-    return cast("list[Any]", held.to_pylist())
+        return list(entries.to_numpy(zero_copy_only=False))
+    return cast("list[Any]", entries.to_pylist())
 
 
 def pack(head: Head) -> bytes:

@@ -107,9 +107,9 @@ class DeltaStore:
                     [stored.ids.take(pa.array(rows)).cast("string")], names=["id"]
                 )
 
-        held = [row["id"] for row in self.map(ids, "id string").collect()]
-        for user in sorted(set(held)):
-            if held.count(user) > 1:
+        user_ids = [row["id"] for row in self.map(ids, "id string").collect()]
+        for user in sorted(set(user_ids)):
+            if user_ids.count(user) > 1:
                 raise DataError(f"user {user!r} is in scores twice; give each user one row")
 
 
@@ -172,6 +172,6 @@ def _stored(batch: pa.RecordBatch, row: int) -> Stored:
         .combine_chunks(),
         value=array("value", value).reshape(users, levels),
         cost=array("cost", cost).reshape(users, levels),
-        code=array("code", "<i4"),
+        group_index=array("code", "<i4"),
         hashes=array("hashes", "<u8"),
     )

@@ -13,12 +13,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
-from bcrlsp.allocation import kernels
-from bcrlsp.allocation.blocks import Answer, Block, Query, Users, choose, scan, sums_of
-from bcrlsp.allocation.conditioning import Conditioning, condition, losses
 from bcrlsp.allocation.engine import Outcome
-from bcrlsp.allocation.fixed import Units, units_of
-from bcrlsp.allocation.rows import FloatArray, Tables
+from bcrlsp.allocation.passes import kernels
+from bcrlsp.allocation.passes.blocks import Answer, Block, Query, Users, choose, scan, sums_of
+from bcrlsp.allocation.problem.conditioning import Conditioning, condition, losses
+from bcrlsp.allocation.problem.constraints import FloatArray, PriceTables
+from bcrlsp.allocation.problem.fixed_point import Units, units_of
 from bcrlsp.allocation.spark.build import Head, Stored
 from bcrlsp.allocation.spark.stores import Share, Store
 from bcrlsp.errors import DataError
@@ -46,18 +46,18 @@ class SparkSource:
         for key in sorted({key for head in heads for key in head.keys}, key=repr):
             numbers[key] = len(numbers)
         self.keys = list(numbers)
-        self._codes = [
+        self._group_indices = [
             np.array([numbers[key] for key in head.keys], dtype=np.int32) for head in heads
         ]
         self.sizes = np.zeros(len(numbers), dtype=np.int64)
-        for head, codes in zip(heads, self._codes, strict=True):
-            np.add.at(self.sizes, codes, np.array(head.sizes))
+        for head, group_indices in zip(heads, self._group_indices, strict=True):
+            np.add.at(self.sizes, group_indices, np.array(head.sizes))
         stats, best = heads[0].stats, heads[0].best
         for head in heads[1:]:
             stats, best = stats.merge(head.stats), best + head.best
         self.top_cost = np.zeros(len(numbers))
-        for head, codes in zip(heads, self._codes, strict=True):
-            np.maximum.at(self.top_cost, codes, np.array(head.tops))
+        for head, group_indices in zip(heads, self._group_indices, strict=True):
+            np.maximum.at(self.top_cost, group_indices, np.array(head.tops))
         self._offset, self._stats = best, stats
         orders = frozenset[int]().union(*(head.orders for head in heads))
         self.conditioning = condition(orders, stats.value)
@@ -71,7 +71,7 @@ class SparkSource:
             stats = replace(stats, value=conditioning.largest)
         self.users, self.scale = stats.users, stats.value
         self.units: Units = units_of(stats)
-        self._read = Read(tuple(self._codes), conditioning)
+        self._read = Read(tuple(self._group_indices), conditioning)
 
     @property
     def offset(self) -> float:
@@ -96,14 +96,14 @@ class SparkSource:
             if parts:
                 yield _packed((Answer.merge(parts), doubled))
 
-        told = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
-        for _, doubled in told:
+        answers = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
+        for _, doubled in answers:
             if doubled:
                 raise DataError(f"user {doubled[0]!r} is in scores twice; give each user one row")
         self._checked = True
-        return Answer.merge([answer for answer, _ in told])
+        return Answer.merge([answer for answer, _ in answers])
 
-    def sums(self, weight: float, tables: Sequence[Tables]) -> NDArray[np.int64]:
+    def sums(self, weight: float, tables: Sequence[PriceTables]) -> NDArray[np.int64]:
         """(j, 5, g, a) sums of the best choices under each of several tables (see Answer)."""
         read, units = self._read, self.units
 
@@ -113,8 +113,8 @@ class SparkSource:
             if parts:
                 yield _packed(np.sum(parts, axis=0))
 
-        told = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
-        return np.asarray(np.sum(told, axis=0))
+        answers = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
+        return np.asarray(np.sum(answers, axis=0))
 
     def sample(self, count: int) -> Users:
         """The `count` users with the lowest hashes, or a few less."""
@@ -139,8 +139,8 @@ class SparkSource:
             if parts:
                 yield _packed(Users.merge(parts))
 
-        told = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
-        return Users.merge(told).first(count)
+        answers = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
+        return Users.merge(answers).first(count)
 
     def decisions(self, outcome: Outcome, user_type: str) -> DataFrame:
         """user_id, level, value, cost of every user."""
@@ -176,8 +176,8 @@ class SparkSource:
                 lost = losses(stored.value)[np.arange(len(chosen)), chosen]
                 yield _packed((math.fsum(value), bool(np.any(lost > most))))
 
-        told = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
-        return math.fsum(value for value, _ in told), any(above for _, above in told)
+        answers = [pickle.loads(bytes(row[0])) for row in self._store.map(run, _ANSWER).collect()]
+        return math.fsum(value for value, _ in answers), any(above for _, above in answers)
 
 
 @dataclass(frozen=True)
@@ -187,13 +187,15 @@ class Read:
     codes: groups of each block's own numbers. conditioning: of the values, None for the users' own.
     """
 
-    codes: tuple[NDArray[np.int32], ...]
+    group_indices: tuple[NDArray[np.int32], ...]
     conditioning: Conditioning | None
 
     def block(self, number: int, stored: Stored) -> Block:
         """A block to work with."""
         value = stored.value if self.conditioning is None else self.conditioning.apply(stored.value)
-        return Block(value, stored.cost, self.codes[number][stored.code], stored.hashes)
+        return Block(
+            value, stored.cost, self.group_indices[number][stored.group_index], stored.hashes
+        )
 
     def chosen(
         self, number: int, stored: Stored, outcome: Outcome

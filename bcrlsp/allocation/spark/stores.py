@@ -70,10 +70,10 @@ def error_row(mistake: DataError) -> pa.RecordBatch:
 
 def read_heads(rows: DataFrame) -> list[tuple[str, Head]]:
     """Names and heads of all blocks. Raises the first error and DataError for no users."""
-    told = sorted(rows.collect(), key=lambda row: (row["error"] or "", row["name"]))
-    wrong = [row["error"] for row in told if row["error"]]
+    head_rows = sorted(rows.collect(), key=lambda row: (row["error"] or "", row["name"]))
+    wrong = [row["error"] for row in head_rows if row["error"]]
     if wrong:
         raise DataError(wrong[0])
-    if not told:
+    if not head_rows:
         raise DataError("there are no users in scores; nothing can be allocated in this period")
-    return [(row["name"], unpack(bytes(row["head"]))) for row in told]
+    return [(row["name"], unpack(bytes(row["head"]))) for row in head_rows]

@@ -1,0 +1,1 @@
+"""The prices: search, trust region, bound, and value as a function of one budget."""

@@ -1,0 +1,1 @@
+"""The restricted master programs around the present prices, and their optima."""

@@ -1,0 +1,1 @@
+"""One pass over all users at given prices: blocks, compiled kernels, exact sums."""

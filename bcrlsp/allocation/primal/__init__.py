@@ -1,0 +1,1 @@
+"""One level a user: rounding of the program's optimum, and better levels near it."""

@@ -1,0 +1,1 @@
+"""What is asked: budgets as constraints on levels, and users' numbers, checked and exact."""
