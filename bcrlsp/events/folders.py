@@ -52,11 +52,14 @@ def look(spark: SparkSession, path: str, kind: str, options: Mapping[str, str]) 
     path: as the reader takes it. DataError, one line, when some of its files would not be read.
     """
     given = {key.lower() for key in options}
+    path = path.rstrip("/") or path
     if kind.lower() not in FILE_FORMATS or "recursivefilelookup" in given:
         return Folder()
     found = _files(spark, path, options)
     if found is None:
         return Folder()  # what is wrong is told when it is read
+    if [_plain(file) for file in found] == [_plain(path)]:
+        return Folder()  # one file, by its name
     if "pathglobfilter" not in given:
         _refuse_hidden(spark, path, options, found)
     if not found:
@@ -73,6 +76,11 @@ def look(spark: SparkSession, path: str, kind: str, options: Mapping[str, str]) 
             "others do, and Spark would leave it out; give each layout a folder of its own"
         )
     return Folder(partitions, recursive=not partitions and "basepath" not in given)
+
+
+def _plain(path: str) -> str:
+    """A path without its file system and what makes a pattern's letters plain."""
+    return re.sub(r"^[A-Za-z0-9+.-]+:/+", "/", path.replace("\\", ""))
 
 
 def partition_names(files: Sequence[str]) -> dict[tuple[str, ...], str]:
