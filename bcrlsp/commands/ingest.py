@@ -71,7 +71,14 @@ def load_into_tables(
         check_marks(lake, marks, back=marks_back)
     with context.stage(f"Reading and writing the events of {source}"):
         found = load_events(source, context.spark, settings, grid)
-        report = ingest(lake, source, found, grid, leading_zeros=events.leading_zeros)
+        report = ingest(
+            lake,
+            source,
+            found,
+            grid,
+            leading_zeros=events.leading_zeros,
+            letter_case=events.letter_case,
+        )
     if marks:
         write_marks(lake, marks)
     lines, data = [], {}

@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, MapType, StringType, StructField, StructType
 
 from bcrlsp.errors import DataError
 from bcrlsp.events import names
+from bcrlsp.events.folders import FILE_FORMATS, Folder, look
 from bcrlsp.events.names import cleaned, quoted
 from bcrlsp.events.reading import told
 from bcrlsp.places import absolute, literal
@@ -21,6 +22,10 @@ _OPTIONS: Mapping[str, Mapping[str, str]] = {
     "orc": {"mergeSchema": "true"},
     "csv": {"enforceSchema": "false", "columnPruning": "false"},
 }
+# Options of any format that say which files are read.
+_OF_FOLDERS = ("pathglobfilter", "modifiedbefore", "modifiedafter", "recursivefilelookup")
+# Whatever the session says: a file that is broken, or gone, is told.
+_WHOLE = {"ignoreCorruptFiles": "false", "ignoreMissingFiles": "false"}
 
 
 def read(
@@ -34,8 +39,9 @@ def read(
     """The rows of a table, a folder or a file.
 
     place: of the setting, for errors. from_: a table's name, or a path (it has a / or begins with
-    ~). kind: format of a path. as_text: columns of a CSV file (lower case) that stay as written,
-    whatever type their values suggest. DataError, one line, when it cannot be read.
+    ~). kind: format of a path. as_text: columns (lower case) of a CSV file or of folders' names
+    that stay as written, whatever type their values suggest. DataError, one line, when it cannot be
+    read, or not all of it.
     """
     try:
         if "/" not in from_ and not from_.startswith("~"):
@@ -52,22 +58,65 @@ def read(
 def _load(
     spark: SparkSession, path: str, kind: str, options: dict[str, str], as_text: Collection[str]
 ) -> DataFrame:
+    folder = look(spark, path, kind, options)
     given = {key.lower() for key in options}
-    defaults = _OPTIONS.get(kind.lower(), {})
+    defaults = dict(_OPTIONS.get(kind.lower(), {}))
+    if kind.lower() in FILE_FORMATS:
+        defaults |= _WHOLE
+    if folder.recursive:
+        defaults["recursiveFileLookup"] = "true"
     options |= {key: value for key, value in defaults.items() if key.lower() not in given}
-    if kind.lower() != "csv" or "columnnameofcorruptrecord" in given:
-        return spark.read.format(kind).options(**options).load(path)
-    schema = spark.read.format(kind).options(**options).load(path).schema
-    if "enforceschema" not in given and _renamed(schema.names):
+    plain = spark.read.format(kind).options(**options).load(path)
+    if kind.lower() == "json":
+        lower = {key.lower(): value for key, value in options.items()}
+        if lower.get("multiline", "false").lower() == "true":
+            _refuse_several(spark, path, lower)
+        else:
+            _refuse_no_lines(plain, folder)
+    untyped = kind.lower() in ("csv", "xml")
+    if not untyped and not folder.partitions:
+        return plain
+    schema = plain.schema
+    if kind.lower() == "csv" and "enforceschema" not in given and _renamed(schema.names):
         # The reader named columns itself: no header has these names.
         options["enforceSchema"] = "true"
     fields = [
-        StructField(f.name, StringType() if cleaned(f.name).lower() in as_text else f.dataType)
+        StructField(f.name, StringType(), f.nullable)
+        if cleaned(f.name).lower() in as_text
+        and not isinstance(f.dataType, ArrayType | MapType | StructType)
+        and (untyped or f.name in folder.partitions)
+        else f
         for f in schema
     ]
-    whole = StructType([*fields, StructField(MALFORMED, StringType())])
-    options["columnNameOfCorruptRecord"] = MALFORMED
-    return spark.read.format(kind).options(**options).schema(whole).load(path)
+    if kind.lower() == "csv" and "columnnameofcorruptrecord" not in given:
+        fields.append(StructField(MALFORMED, StringType()))
+        options["columnNameOfCorruptRecord"] = MALFORMED
+    return spark.read.format(kind).options(**options).schema(StructType(fields)).load(path)
+
+
+def _refuse_no_lines(rows: DataFrame, folder: Folder) -> None:
+    """DataError where no line of JSON files is an object of its own."""
+    if [name for name in rows.columns if name not in folder.partitions] == [MALFORMED]:
+        raise DataError(
+            "no line of it is a JSON object, so it holds no JSON lines; for one array or object "
+            "over several lines a file set options: {multiLine: true}"
+        )
+
+
+def _refuse_several(spark: SparkSession, path: str, options: Mapping[str, str]) -> None:
+    """DataError where a JSON file goes on after its first value: the rest would not be read."""
+    ways = {key: options[key] for key in _OF_FOLDERS if key in options}
+    lines = spark.read.format("text").options(**ways).load(path)
+    files = lines.select("value", F.col("_metadata.file_path").alias("file")).groupBy("file")
+    objects, arrays = (F.sum(F.col("value").startswith(c).cast("bigint")) for c in "{[")
+    several = files.agg(objects.alias("o"), arrays.alias("a")).where("o > 1 AND a = 0")
+    first = several.agg(F.count("*").alias("n"), F.min("file").alias("file")).first()
+    if first is not None and first["n"]:
+        raise DataError(
+            f"{first['n']:,} of its files hold several JSON objects, such as {first['file']}, and "
+            "multiLine reads the first alone; leave multiLine out where each has a line of its "
+            "own, else make one array of them"
+        )
 
 
 def _renamed(columns: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.deliveries import clear_marks, write_whole
-from bcrlsp.events.ids import refuse_lost_zeros
+from bcrlsp.events.ids import refuse_changed
 from bcrlsp.events.keeping import keeping
 from bcrlsp.events.loading import Load, TableCount
 from bcrlsp.events.reading import told_as_data_error
@@ -36,13 +36,20 @@ class IngestReport:
 
 
 def ingest(
-    lake: Lake, source: str, events: Events, grid: Grid, *, leading_zeros: str = "refuse"
+    lake: Lake,
+    source: str,
+    events: Events,
+    grid: Grid,
+    *,
+    leading_zeros: str = "refuse",
+    letter_case: str = "refuse",
 ) -> IngestReport:
     """Writes a source's events into the lake's tables.
 
-    source: its name, which the quarantine records. leading_zeros: "refuse" or "keep" users whose
-    ids differ in leading zeros alone. DataError, before anything is written to a table, when the
-    events lack a column, cannot be read, or lost zeros.
+    source: its name, which the quarantine records. leading_zeros, letter_case: "refuse" or "keep"
+    ids of users or bonuses that differ in these alone. DataError, before anything is written to a
+    table, when the events lack a column, cannot be read, or have such ids. ConflictError when other
+    runs do not stop to write beside this one.
     """
     if events.no_face_values:
         grid = replace(grid, redemption_above_face=None)
@@ -60,8 +67,8 @@ def ingest(
             }
             with told_as_data_error("the events cannot be read"):
                 counted = tallies(judged)
-            if leading_zeros == "refuse":
-                refuse_lost_zeros(lake, judged, whole=events.whole)
+            kept = {"leading_zeros": leading_zeros, "letter_case": letter_case}
+            refuse_changed(lake, judged, events.whole, kept)
             _clear_marks(lake, events)
             counts = Load(lake, source, grid, events.whole, judged, counted, keeper).tables()
     for name, rows in events.extra.items():

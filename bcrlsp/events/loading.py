@@ -4,8 +4,8 @@ Of each table what is bad is put into quarantine first and what is good is taken
 that a run that is killed between leaves no row nowhere, and the next one completes it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -16,10 +16,9 @@ from bcrlsp.events.keeping import Keeper
 from bcrlsp.events.quarantine import Quarantine
 from bcrlsp.events.shapes import GOOD, HISTORY, SHAPES, VERDICT, Shape
 from bcrlsp.events.source import Grid
+from bcrlsp.events.users import OF_EVENTS, Derivation
 from bcrlsp.events.validate import Tally
-from bcrlsp.tables import Lake
-
-_OF_USERS = ("activity", "bonuses")
+from bcrlsp.tables import Lake, patiently, until_whole
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,16 @@ class TableCount:
 class _Found:
     """One table: counts, its settled rows, and whether a key had two of them.
 
-    settled: None where no row came and none was waiting.
+    settled: None where no row came and none was waiting. put: rows of the table that were added or
+    replaced, in how many commits. whole: whether all was as it had been seen when it was written.
     """
 
     count: TableCount
-    settled: DataFrame | None
-    lost: bool
+    settled: DataFrame | None = None
+    lost: bool = False
+    put: int = 0
+    whole: bool = True
+    commits: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,50 @@ class Load:
         """Every table, those first that others refer to."""
         if "users" in self.judged:
             counts = {"users": self._users()}
-            users = self._pinned("users")
-            found = {name: self._table(name, users) for name in _OF_USERS}
+            found = {name: self._table(name, "users") for name in OF_EVENTS}
         else:
-            found = {name: self._table(name, None) for name in _OF_USERS}
+            found = {name: self._table(name) for name in OF_EVENTS}
             counts = {"users": self._made_up(found)}
         counts |= {name: of.count for name, of in found.items()}
-        counts["redemptions"] = self._redemptions(found["bonuses"].settled)
-        return counts
+        bonuses = found["bonuses"].settled
+        redemptions = self._again(lambda: self._redemptions(bonuses), "redemptions", "bonuses")
+        return counts | {"redemptions": redemptions.count}
+
+    def _again(self, once: Callable[[], _Found], name: str, *decisive: str) -> _Found:
+        """A table's load; once more where another run changed what it looked at.
+
+        decisive: tables whose other rows decide about the rows.
+        """
+        earlier = 0
+
+        def tried() -> _Found | None:
+            nonlocal earlier
+            versions = {} if self.whole else {each: self.lake.version(each) for each in decisive}
+            found = once()
+            if found.whole and all(self.lake.version(each) == v for each, v in versions.items()):
+                return found
+            earlier += min(found.put, found.count.written)
+            return None
+
+        found = until_whole(name, tried)
+        earlier = min(earlier, found.count.duplicates)
+        count = replace(
+            found.count,
+            written=found.count.written + earlier,
+            duplicates=found.count.duplicates - earlier,
+        )
+        return replace(found, count=count)
 
     def _users(self) -> TableCount:
+        found = self._again(self._told, HISTORY)
+        if self.whole:
+            self.lake.overwrite("users", people.from_history(self._pinned(HISTORY)))
+        elif found.settled is not None:
+            touched = found.settled.select("user_id").distinct()
+            Derivation(self.lake, self.keeper, touched, made_up=False).put()
+        return found.count
+
+    def _told(self) -> _Found:
         shape = SHAPES["users"]
         history = people.known_history(self.lake, whole=self.whole)
         judged = self.judged["users"]
@@ -93,77 +130,61 @@ class Load:
         if self._nothing(shape, quarantine):
             self.lake.create(HISTORY)
             self.lake.create("users")
-            return TableCount(0, 0)
+            return _Found(TableCount(0, 0))
         rows = self._candidates(
             shape, new, history.held, ["user_id"], quarantine, untold=history.untold
         )
         settled = settle.settled(shape, settle.of_one_sign_up(rows))
-        count = self._write(shape, judged, settled, quarantine).count
-        pinned = self._pinned(HISTORY)
-        if self.whole:
-            self.lake.overwrite("users", people.from_history(pinned))
-            return count
-        self.lake.create("users")
-        touched = pinned.join(rows.select("user_id").distinct(), "user_id", "left_semi")
-        self._put_users(people.changed(people.from_history(touched), self.lake))
-        return count
+        found = self._write(shape, judged, settled, quarantine)
+        # A user's rows decide about one another: no other may have come in the meantime.
+        alone = self.whole or self.lake.version(HISTORY) == history.version + found.commits
+        return replace(found, whole=found.whole and alone)
 
-    def _table(self, name: str, users: DataFrame | None) -> "_Found":
-        """Activity or bonuses. users: those that there are; None: whoever has events."""
+    def _table(self, name: str, *decisive: str) -> _Found:
+        """Activity or bonuses. decisive: "users" where only those that there are have events."""
+        return self._again(lambda: self._events(name, bool(decisive)), name, *decisive)
+
+    def _events(self, name: str, known: bool) -> _Found:
         shape, judged = SHAPES[name], self.judged[name]
         quarantine = self._quarantine(shape)
         if self._nothing(shape, quarantine):
             self.lake.create(name)
-            return _Found(TableCount(0, 0), None, False)
+            return _Found(TableCount(0, 0))
         rows = self._candidates(shape, _good(judged), self._held(name), shape.keys, quarantine)
-        rows = settle.of_anybody(rows) if users is None else settle.of_users(rows, users)
+        rows = settle.of_users(rows, self._pinned("users")) if known else settle.of_anybody(rows)
         return self._write(shape, judged, settle.settled(shape, rows), quarantine)
 
-    def _redemptions(self, bonuses: DataFrame | None) -> TableCount:
+    def _redemptions(self, bonuses: DataFrame | None) -> _Found:
         """Redemptions; those in the table, too, whose bonus was among the settled `bonuses`."""
         shape, judged = SHAPES["redemptions"], self.judged["redemptions"]
         quarantine = self._quarantine(shape)
         if bonuses is None and self._nothing(shape, quarantine):
             self.lake.create(shape.table)
-            return TableCount(0, 0)
+            return _Found(TableCount(0, 0))
         rows = self._candidates(
             shape, _good(judged), self._held(shape.name), shape.keys, quarantine, beside=bonuses
         )
         rows = settle.of_bonuses(rows, self._pinned("bonuses"), self.grid.redemption_above_face)
-        return self._write(shape, judged, settle.settled(shape, rows), quarantine).count
+        return self._write(shape, judged, settle.settled(shape, rows), quarantine)
 
-    def _made_up(self, found: Mapping[str, "_Found"]) -> TableCount:
+    def _made_up(self, found: Mapping[str, _Found]) -> TableCount:
         """Users from the events that were accepted; of users with a history nothing changes."""
+        self.lake.create(HISTORY)
         self.lake.create("users")
         if self.whole:
             users = people.from_events(*((name, self._pinned(name)) for name in found))
             self.lake.overwrite("users", users)
             written = self._pinned("users").count()
             return TableCount(read=written, written=written)
-        settled = {n: of.settled for n, of in found.items() if of.settled is not None}
+        settled = [of.settled for of in found.values() if of.settled is not None]
         if not settled:
             return TableCount(0, 0)
-        held = self._pinned("users")
-        touched = _union([rows.select("user_id") for rows in settled.values()]).distinct()
+        touched = _union([rows.select("user_id") for rows in settled]).distinct()
+        # A row that is no longer accepted may have been somebody's first, or only one.
         lost = any(of.lost for of in found.values())
-        if lost:
-            # A row that is no longer accepted may have been somebody's first, or only one.
-            users = people.from_events(*((name, self._pinned(name)) for name in found))
-            users = users.join(touched, "user_id", "left_semi")
-        else:
-            good = F.col(VERDICT) == GOOD
-            users = people.from_events(*((n, rows.where(good)) for n, rows in settled.items()))
-            users = people.no_later(users, held)
-        told = people.known_history(self.lake).all.select("user_id")
-        users = users.join(told, "user_id", "left_anti").select(*held.columns)
-        number = users.count()
-        written = self._put_users(people.changed(users, self.lake))
-        if lost:
-            touched = touched.join(told, "user_id", "left_anti")
-            gone = held.join(touched, "user_id", "left_semi").join(users, "user_id", "left_anti")
-            if not gone.isEmpty():
-                self.lake.remove("users", gone)
-        return TableCount(read=number, written=written, duplicates=number - written)
+        derivation = Derivation(self.lake, self.keeper, touched, made_up=True, lost=lost)
+        number, new = derivation.put()
+        return TableCount(read=number, written=new, duplicates=number - new)
 
     def _candidates(
         self,
@@ -206,18 +227,20 @@ class Load:
 
     def _write(
         self, shape: Shape, judged: DataFrame, settled: DataFrame, quarantine: Quarantine
-    ) -> "_Found":
+    ) -> _Found:
         alone = self.tallies[shape.name]
         settled = self.keeper.keep(settled)
         found = settle.counted(shape, settled)
         quarantine.put(judged if alone.bad else None, settled if found.known_bad else None)
+        done = _Found(TableCount(0, 0))
         if self.whole:
             self.lake.overwrite(shape.table, settled.where(F.col(VERDICT) == GOOD))
             quarantine.keep_only(judged, settled)
         else:
             self.lake.create(shape.table)
-            self._change(shape, settled, found)
-            quarantine.clear(settled)
+            done = self._change(shape, settled, found)
+            if done.whole:
+                quarantine.clear(settled)
         bad = dict(alone.bad)
         for reason, number in (found.bad or {}).items():
             bad[reason] = bad.get(reason, 0) + number
@@ -231,27 +254,32 @@ class Load:
             mended=alone.mended,
             dated=alone.dated,
         )
-        return _Found(count, settled, found.lost > 0)
+        return replace(done, count=count, settled=settled, lost=found.lost > 0)
 
-    def _change(self, shape: Shape, settled: DataFrame, found: settle.Settlement) -> None:
-        # A row that was taken for new never takes the place of one that another run wrote.
-        for number, rows, update in (
-            (found.inserted, settle.inserts(), False),
-            (found.replaced, settle.replaces(), True),
-        ):
-            if number:
-                self.lake.merge(shape.table, settled.where(rows), update=update)
+    def _change(self, shape: Shape, settled: DataFrame, found: settle.Settlement) -> _Found:
+        """Writes the settled rows.
+
+        A row that was taken for new never takes the place of one that another run wrote, nor does
+        any row take that of one that it was not held against.
+        """
+        merge, remove, table = self.lake.merge, self.lake.remove, shape.table
+        put = gone = 0
+        if found.inserted:
+            rows = settled.where(settle.inserts())
+            put += patiently(lambda: merge(table, rows, update=False))
+        if found.replaced:
+            better = settled.where(settle.replaces())
+            put += patiently(lambda: merge(table, better, seen=settle.ROW_HELD))
         if found.removed:
-            self.lake.remove(shape.table, settled.where(settle.removes()))
-
-    def _put_users(self, changed: DataFrame) -> int:
-        """Writes users that changed; returns how many are new."""
-        numbers = {
-            row["_there"]: int(row["count"]) for row in changed.groupBy("_there").count().collect()
-        }
-        if numbers:
-            self.lake.merge("users", changed)
-        return numbers.get(False, 0)
+            worse = settled.where(settle.removes())
+            gone = patiently(lambda: remove(table, worse, seen=settle.ROW_HELD))
+        wanted = (found.inserted, found.replaced, found.removed)
+        return _Found(
+            TableCount(0, 0),
+            put=put,
+            whole=put + gone == sum(wanted),
+            commits=sum(number > 0 for number in wanted),
+        )
 
     def _held(self, name: str) -> DataFrame | None:
         return None if self.whole or not self.lake.exists(name) else self._pinned(name)

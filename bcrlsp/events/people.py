@@ -16,12 +16,10 @@ from bcrlsp.tables import Lake
 MADE_UP = "all"
 """Segment of users that were made up from events."""
 
-_COLUMNS = ("user_id", "signup_ts", "segment", "ingest_ts")
-
 
 @dataclass(frozen=True)
 class Told:
-    """What was told of users before. held: the history's rows, pinned.
+    """What was told of users before. held: the history's rows, pinned at `version`.
 
     untold: what the history lacks of users that an older version of this package wrote: what
     `users` says was known from its ingest_ts on. Both are None where all is to be replaced.
@@ -29,6 +27,7 @@ class Told:
 
     held: DataFrame | None
     untold: DataFrame | None
+    version: int = 0
 
     @property
     def all(self) -> DataFrame:
@@ -45,11 +44,17 @@ def known_history(lake: Lake, whole: bool = False) -> Told:
     columns = SHAPES["users"].columns
     lake.create(HISTORY)
     lake.create("users")
-    history = lake.read(HISTORY, lake.version(HISTORY)).select(*columns)
+    version = lake.version(HISTORY)
+    history = lake.read(HISTORY, version).select(*columns)
     users = lake.read("users", lake.version("users"))
+    rest = untold(users, history).withColumn("known_ts", F.col("ingest_ts"))
+    return Told(history, rest.select(*columns), version)
+
+
+def untold(users: DataFrame, history: DataFrame) -> DataFrame:
+    """Rows of `users` that were told of and that the history lacks: an older version's."""
     made_up = (F.col("segment") == MADE_UP) & (F.col("signup_ts") == F.col("ingest_ts"))
-    untold = users.where(~made_up).join(history, "user_id", "left_anti")
-    return Told(history, untold.withColumn("known_ts", F.col("ingest_ts")).select(*columns))
+    return users.where(~made_up).join(history, "user_id", "left_anti")
 
 
 def dated(rows: DataFrame, told: Told, now: datetime) -> DataFrame:
@@ -121,17 +126,4 @@ def no_later(users: DataFrame, held: DataFrame) -> DataFrame:
         users.join(first, "user_id", "left")
         .withColumns({"signup_ts": earlier, "ingest_ts": earlier})
         .drop("_first")
-    )
-
-
-def changed(users: DataFrame, lake: Lake) -> DataFrame:
-    """Those of `users` that the table lacks or says otherwise; `_there` says which."""
-    held = lake.read("users", lake.version("users")).select(
-        "user_id", F.lit(True).alias("_there"), *(F.col(c).alias(f"_{c}") for c in _COLUMNS[1:])
-    )
-    same = " AND ".join(f"{column} <=> _{column}" for column in _COLUMNS[1:])
-    return (
-        users.join(held, "user_id", "left")
-        .where(f"NOT ({same})")
-        .select(*_COLUMNS, F.coalesce("_there", F.lit(False)).alias("_there"))
     )

@@ -10,7 +10,7 @@ from bcrlsp.events.settle import SOURCE, as_quarantine, bad_records, reasons
 from bcrlsp.events.shapes import INSTANTS, VERDICT, Shape
 from bcrlsp.events.source import Grid
 from bcrlsp.events.validate import judge, parsed
-from bcrlsp.tables import Lake
+from bcrlsp.tables import Lake, patiently
 
 _KEYS = ["source", "reason", "record"]
 
@@ -55,7 +55,7 @@ class Quarantine:
         parts += [] if settled is None else [self._settled(settled)]
         if parts:
             rows = reduce(DataFrame.unionByName, parts).dropDuplicates(_KEYS)
-            self.lake.merge("quarantine", rows, update=False)
+            patiently(lambda: self.lake.merge("quarantine", rows, update=False))
 
     def clear(self, settled: DataFrame) -> None:
         """Takes out the rows that were judged again, and are in the table now or bad otherwise."""
@@ -98,7 +98,7 @@ class Quarantine:
 
     def _remove(self, keys: DataFrame) -> None:
         if not keys.isEmpty():
-            self.lake.remove("quarantine", keys)
+            patiently(lambda: self.lake.remove("quarantine", keys))
 
 
 def _lies_elsewhere(shape: Shape) -> Column:

@@ -34,6 +34,11 @@ class Settings(BaseModel, extra="forbid", frozen=True):
         description="ids of users or bonuses that differ in leading zeros alone (00123 and 123): "
         "refuse stops the ingestion before a table is changed, keep takes them as they are",
     )
+    letter_case: Literal["refuse", "keep"] = Field(
+        "refuse",
+        description="ids of users or bonuses that differ in letter case alone (ab1 and AB1), in "
+        "how Unicode encodes a letter, or in a UUID's hyphens: refuse or keep, as above",
+    )
 
     sources: dict[str, dict[str, Any]] = Field(
         default_factory=dict,

@@ -15,12 +15,14 @@ from bcrlsp.events.shapes import GOOD, RECORD, VERDICT, Shape
 from bcrlsp.events.validate import record_of
 from bcrlsp.events.values import room
 from bcrlsp.periods import Calendar
+from bcrlsp.tables import fingerprint
 
 NEW, PENDING, HELD = "_new", "_pending", "_held"
 SOURCE = "_source"
 SEEN = "_seen_ts"
 KEY_HELD = "_key_held"
 KEY_GOOD = "_key_good"
+ROW_HELD = "_row_held"
 
 UNKNOWN_USER = "user_id is unknown"
 OTHER_SIGN_UP = "signup_ts contradicts an earlier row of the user"
@@ -160,8 +162,10 @@ def settled(shape: Shape, rows: DataFrame) -> DataFrame:
     """Candidates with their final verdict: good, or the reason.
 
     rows: candidates whose `_verdict` is null where nothing speaks against them but their key.
-    Adds `_key_held` and `_key_good`: whether the table has a row of the key, and is to have one.
+    Adds `_key_held` and `_key_good`: whether the table has a row of the key, and is to have one;
+    and `_row_held`: the fingerprint of the row that it has.
     """
+    there = F.expr(fingerprint(shape.table, other={"ingest_ts": SEEN}))
     key = Window.partitionBy(*shape.keys)
     free = F.col(VERDICT).isNull()
     order = key.orderBy(~free, "ingest_ts", *(c for c in shape.content if c not in shape.keys))
@@ -176,6 +180,7 @@ def settled(shape: Shape, rows: DataFrame) -> DataFrame:
                 "_rank": F.row_number().over(order),
                 KEY_HELD: F.max(HELD).over(key),
                 KEY_GOOD: F.max(free).over(key),
+                ROW_HELD: F.max(F.when(F.col(HELD), there)).over(key),
             }
         )
         .withColumn(VERDICT, verdict)

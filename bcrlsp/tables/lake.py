@@ -6,24 +6,28 @@ replaced, or rows are merged by key. A killed writer leaves the table as it was.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 from uuid import uuid4
 
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from bcrlsp.errors import ConflictError, DataError
 from bcrlsp.places import absolute
 from bcrlsp.tables.ddl import alterations, create_statement
 from bcrlsp.tables.patience import PAUSES, is_conflict
+from bcrlsp.tables.rows import fingerprint
 from bcrlsp.tables.schemas import MADE_BY, TABLES
 from bcrlsp.tables.settings import Settings
 
 # Commits among which a write looks for its own: so many others may have come in the meantime.
 _RECENT = 100
+_SEEN = "_seen_row"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -180,25 +184,22 @@ class Lake:
             return False
         return True
 
-    def merge(self, name: str, rows: DataFrame, *, update: bool = True) -> None:
-        """`rows` are added by the table's keys, in one transaction.
+    def merge(
+        self, name: str, rows: DataFrame, *, update: bool = True, seen: str | None = None
+    ) -> int:
+        """`rows` are added by the table's keys, in one transaction; returns how many took effect.
 
         A row whose key is there replaces it, or is left out where `update` is false. `rows` must
-        hold each key once. ConflictError when another writer was first.
+        hold each key once. seen: a column of theirs with the `fingerprint` of the row that each is
+        to replace: one that another run changed since then stays. ConflictError when another writer
+        was first.
         """
         self.create(name)
-        view = f"rows_{uuid4().hex}"
-        self._shaped(name, rows).createOrReplaceTempView(view)
-        same = " AND ".join(f"t.{key} <=> s.{key}" for key in TABLES[name].keys)
-        matched = "WHEN MATCHED THEN UPDATE SET * " if update else ""
-        statement = (
-            f"MERGE INTO {self.identifier(name)} AS t USING {view} AS s ON {same} "
-            f"{matched}WHEN NOT MATCHED THEN INSERT *"
-        )
-        try:
-            self._commit(name, lambda: self.spark.sql(statement).collect())
-        finally:
-            self.spark.catalog.dropTempView(view)
+        more = [] if seen is None else [rows[seen].alias(_SEEN)]
+        still = "" if seen is None else f"AND {fingerprint(name, 't.')} = s.{_SEEN} "
+        matched = f"WHEN MATCHED {still}THEN UPDATE SET * " if update else ""
+        shaped = self._shaped(name, rows, more)
+        return self._merge(name, shaped, "", f"{matched}WHEN NOT MATCHED THEN INSERT *")
 
     def _has_mark(self, name: str, mark: str) -> bool:
         """Whether a commit has this mark: the write was not left out."""
@@ -209,23 +210,29 @@ class Lake:
         statement = f"DESCRIBE HISTORY {self.identifier(name)} LIMIT {most}"
         return self.spark.sql(statement).collect()
 
-    def remove(self, name: str, keys: DataFrame) -> None:
-        """The rows that have one of `keys` go, in one transaction.
+    def remove(self, name: str, keys: DataFrame, *, seen: str | None = None) -> int:
+        """The rows that have one of `keys` go, in one transaction; returns how many went.
 
-        keys: the table's key columns, each key once. ConflictError when another writer was first.
+        keys: the table's key columns, each key once. seen, ConflictError: see `merge`.
         """
         self.create(name)
-        view = f"keys_{uuid4().hex}"
-        keys.select(*TABLES[name].keys).createOrReplaceTempView(view)
+        more = [] if seen is None else [keys[seen].alias(_SEEN)]
+        still = "" if seen is None else f" AND {fingerprint(name, 't.')} = s.{_SEEN}"
+        chosen = keys.select(*TABLES[name].keys, *more)
+        return self._merge(name, chosen, still, "WHEN MATCHED THEN DELETE")
+
+    def _merge(self, name: str, rows: DataFrame, still: str, clauses: str) -> int:
+        view = f"rows_{uuid4().hex}"
+        rows.createOrReplaceTempView(view)
         same = " AND ".join(f"t.{key} <=> s.{key}" for key in TABLES[name].keys)
         statement = (
-            f"MERGE INTO {self.identifier(name)} AS t USING {view} AS s ON {same} "
-            "WHEN MATCHED THEN DELETE"
+            f"MERGE INTO {self.identifier(name)} AS t USING {view} AS s ON {same}{still} {clauses}"
         )
         try:
-            self._commit(name, lambda: self.spark.sql(statement).collect())
+            found = self._commit(name, lambda: self.spark.sql(statement).collect())
         finally:
             self.spark.catalog.dropTempView(view)
+        return int(found[0]["num_affected_rows"])
 
     def _complete(self, name: str) -> None:
         """Makes the table, or adds to it what it lacks; PySparkException while it is half made."""
@@ -240,16 +247,16 @@ class Lake:
             statement = f"ALTER TABLE {target} {change}"
             self._commit(name, partial(self.spark.sql, statement))
 
-    def _commit(self, name: str, write: Callable[[], object]) -> None:
+    def _commit(self, name: str, write: Callable[[], _T]) -> _T:
         try:
-            write()
+            return write()
         except PySparkException as error:
             if is_conflict(error):
                 raise _conflict(name) from error
             raise
 
     @staticmethod
-    def _shaped(name: str, rows: DataFrame) -> DataFrame:
+    def _shaped(name: str, rows: DataFrame, more: Sequence[Column] = ()) -> DataFrame:
         """`rows` with the table's columns, types and order; a missing one is DataError."""
         table = TABLES[name]
         missing = [column for column in table.columns if column not in rows.columns]
@@ -258,7 +265,8 @@ class Lake:
                 f"rows for table {name} lack the columns {', '.join(missing)}; "
                 f"they have {', '.join(rows.columns)}"
             )
-        return rows.select(*(rows[field.name].cast(field.dataType) for field in table.schema))
+        typed = (rows[field.name].cast(field.dataType) for field in table.schema)
+        return rows.select(*typed, *more)
 
     @property
     def _base(self) -> str:

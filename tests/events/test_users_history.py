@@ -131,3 +131,37 @@ def test_ids_that_lost_their_zeros_are_refused_before_any_table(spark, lake: Lak
         load(spark, lake, bonuses=rows["bonuses"])
     load(spark, lake, how={"leading_zeros": "keep"}, bonuses=rows["bonuses"])
     assert users(lake).keys() == {"00123", "123"}
+
+
+def test_ids_that_differ_in_case_or_encoding_alone_are_refused_before_any_table(
+    spark, lake: Lake
+) -> None:
+    """PostgreSQL writes UUIDs in small letters, SQL Server in capital ones; macOS splits an é."""
+    small = "5b1f1c5e-8e8b-4f5a-9d0e-0d9f3c1a7b11"
+
+    def sent(*ids: str) -> list[tuple]:
+        return [(f"b{i}", of, "2025-02-01", 1, 1.0, None, None, "2025-02-01")
+                for i, of in enumerate(ids)]  # fmt: skip
+
+    of_both = {"activity": [visit(small, "01"), visit("zo\u00e9", "02"), visit("Z", "01")]}
+    bare = small.replace("-", "")
+    for ids, pairs, example in (
+        ((small.upper(), "Zoe\u0301", "z"), 3, (small.upper(), small)),
+        (("{" + small.upper() + "}", "zoe", "y"), 1, (small, "{" + small.upper() + "}")),
+        ((bare,), 1, (small, bare)),
+    ):
+        low, high = example
+        with pytest.raises(DataError, match=f"^{pairs} user ids differ .*{low!r} and {high!r}.*"
+                           r"events\.letter_case=keep"):  # fmt: skip
+            load(spark, lake, **of_both, bonuses=sent(*ids))
+    bonus = [("B0", "z", "2025-02-02", 1.0, "2025-02-02")]
+    with pytest.raises(DataError, match=r"^1 bonus ids differ .*'B0' and 'b0'"):
+        load(spark, lake, bonuses=sent("z"), redemptions=bonus)
+    assert not lake.exists("activity")
+    # Others differ in more than that: accents, letters of the lake, digits.
+    load(spark, lake, **of_both, bonuses=sent("zoe", "y", "a1", "a01"))
+    with pytest.raises(DataError, match=r"^1 user ids differ .* 'Z' and 'z'"):
+        load(spark, lake, bonuses=sent("z"))
+    load(spark, lake, how={"letter_case": "keep"}, bonuses=[
+        ("c", "z", "2025-02-01", 1, 1.0, None, None, "2025-02-01")])  # fmt: skip
+    assert users(lake).keys() == {small, "zo\u00e9", "Z", "zoe", "y", "a1", "a01", "z"}
