@@ -18,6 +18,15 @@ from pyspark.sql.types import (
 )
 
 from bcrlsp.events.names import plain, tokens
+from bcrlsp.events.syntax import (
+    arguments,
+    bracket_partners,
+    branches,
+    end_of_case,
+    end_of_operand,
+    start_of_operand,
+    word,
+)
 from bcrlsp.events.values import only_whole_dates
 
 INSTANT_TYPES = (DateType, TimestampType, TimestampNTZType)
@@ -79,7 +88,6 @@ _CHOICES: Mapping[str, tuple[int, ...]] = {
 }
 _INTERVALS = ("interval", "make_interval", "make_dt_interval", "make_ym_interval")
 _TYPES = re.compile(r"(timestamp|timestamp_ntz|timestamp_ltz|date)\b", re.IGNORECASE)
-_LITERALS = ("timestamp", "timestamp_ntz", "timestamp_ltz", "date", "time", "interval", "x")
 _CASTS = ("cast", "try_cast")
 _PARSERS = ("from_json", "from_csv", "from_xml", "variant_get", "try_variant_get")
 
@@ -127,7 +135,7 @@ def guarded(expression: str, kind_of: KindOf) -> tuple[str, list[str]]:
 def hidden(expression: str) -> list[str]:
     """Calls that make instants of texts inside of a value, where no text can be looked at."""
     words = tokens(expression)
-    partners = _partners(words)
+    partners = bracket_partners(words)
     told = []
     for place, token in enumerate(words):
         name = plain(token)
@@ -159,36 +167,53 @@ def _rewritten(expression: str, spans: Sequence[tuple[int, int]]) -> str:
 
 def _parts(expression: str) -> Iterator[_Part]:
     words = tokens(expression)
-    partners = _partners(words)
+    partners = bracket_partners(words)
 
     def part(first: int, last: int, choice: tuple[int, int] | None = None) -> _Part:
-        return _Part(words[first].start(), words[last].end(), choice)
+        outer = None if choice is None else (words[choice[0]].start(), words[choice[1]].end())
+        return _Part(words[first].start(), words[last].end(), outer)
 
     for place, token in enumerate(words):
-        name = plain(token)
         after = [plain(each) or each[0] for each in words[place + 1 : place + 4]] + [""] * 3
-        if name is not None and after[0] == "(" and place + 1 in partners:
-            close = partners[place + 1]
-            arguments = _split(words, partners, place + 2, close, (",",))
-            outer = (token.start(), words[close].end())
-            for index in _places(name, len(arguments)):
-                yield part(*arguments[index])
-            for index in _CHOICES.get(name, ()):
-                if index < len(arguments):
-                    yield part(*arguments[index], outer)
-            if name in _CASTS:
-                yield from (part(*each) for each in _cast(words, place + 2, close))
-        elif name == "case":
-            last = _end_of_case(words, place)
-            if last is not None:
-                outer = (token.start(), words[last].end())
-                for first, end in _branches(words, partners, place, last):
-                    yield part(first, end, outer)
+        if after[0] == "(" and plain(token) is not None and place + 1 in partners:
+            for first, last, chosen in _of_call(words, partners, place):
+                yield part(first, last, (place, partners[place + 1]) if chosen else None)
+        if word(token) == "case":
+            end = end_of_case(words, place)
+            for first, last in branches(words, partners, place, end):
+                yield part(first, last, (place, end))
+        elif token[0].lower() == "interval":
+            # INTERVAL 1 HOUR + x
+            plus = place + 1
+            while plus < len(words) and words[plus][0] not in "+,()":
+                plus += 1
+            if plus + 1 < len(words) and words[plus][0] == "+":
+                yield part(plus + 1, end_of_operand(words, partners, plus + 1))
         elif place and (
             (token[0] == ":" and after[0] == ":" and _TYPES.fullmatch(after[1]))
             or (token[0] in "+-" and after[0] in _INTERVALS)
         ):
-            yield part(_operand(words, partners, place - 1), place - 1)
+            yield part(start_of_operand(words, partners, place - 1), place - 1)
+
+
+def _of_call(
+    words: Sequence[re.Match[str]], partners: Mapping[int, int], place: int
+) -> Iterator[tuple[int, int, bool]]:
+    """First and last token of what a call makes instants of, and whether as a choice."""
+    name, close = plain(words[place]) or "", partners[place + 1]
+    given = arguments(words, partners, place + 2, close)
+    for index in _places(name, len(given)):
+        yield (*given[index], False)
+    for index in _CHOICES.get(name, ()):
+        if index < len(given):
+            yield (*given[index], True)
+    if name in _CASTS:
+        for first, last in _cast(words, place + 2, close):
+            yield first, last, False
+    if name in ("try_add", "try_subtract") and len(given) == 2:
+        for one, other in (given, given[::-1]):
+            if plain(words[other[0]]) in _INTERVALS:
+                yield (*one, False)
 
 
 def _places(name: str, number: int) -> list[int]:
@@ -202,40 +227,8 @@ def _places(name: str, number: int) -> list[int]:
     return [place % number for place in _TAKERS.get(name, ()) if number and place < number]
 
 
-def _partners(words: Sequence[re.Match[str]]) -> dict[int, int]:
-    """Each bracket's other one."""
-    found: dict[int, int] = {}
-    opened = []
-    for place, token in enumerate(words):
-        if token[0] in ("(", "["):
-            opened.append(place)
-        elif token[0] in (")", "]") and opened:
-            found[place] = opened.pop()
-            found[found[place]] = place
-    return found
-
-
-def _split(
-    words: Sequence[re.Match[str]],
-    partners: Mapping[int, int],
-    first: int,
-    end: int,
-    marks: Sequence[str],
-) -> list[tuple[int, int]]:
-    """First and last token of each part between `marks`, outside of brackets."""
-    parts, start, place = [], first, first
-    while place < end:
-        if words[place][0].lower() in marks:
-            parts.append((start, place - 1))
-            start = place + 1
-        elif words[place][0] in ("(", "["):
-            place = partners.get(place, place)
-        place += 1
-    return [each for each in [*parts, (start, end - 1)] if each[0] <= each[1]]
-
-
-def _is_as(word: re.Match[str]) -> bool:
-    return plain(word) == "as"
+def _is_as(token: re.Match[str]) -> bool:
+    return word(token) == "as"
 
 
 def _cast(words: Sequence[re.Match[str]], first: int, close: int) -> list[tuple[int, int]]:
@@ -244,58 +237,3 @@ def _cast(words: Sequence[re.Match[str]], first: int, close: int) -> list[tuple[
     if not places or places[-1] == first or not _TYPES.fullmatch(words[places[-1] + 1][0]):
         return []
     return [(first, places[-1] - 1)]
-
-
-def _end_of_case(words: Sequence[re.Match[str]], start: int) -> int | None:
-    depth = 0
-    for place in range(start, len(words)):
-        name = plain(words[place])
-        depth += (name == "case") - (name == "end")
-        if depth == 0:
-            return place
-    return None
-
-
-def _branches(
-    words: Sequence[re.Match[str]], partners: Mapping[int, int], start: int, end: int
-) -> Iterator[tuple[int, int]]:
-    """What a CASE gives: from each THEN and ELSE of its own to the next word of its own."""
-    first, depth, place = None, 0, start + 1
-    while place <= end:
-        name = plain(words[place])
-        if words[place][0] in ("(", "["):
-            place = partners.get(place, place)
-        elif name == "case":
-            depth += 1
-        elif depth == 0 and name in ("when", "then", "else", "end"):
-            if first is not None and first < place:
-                yield first, place - 1
-            first = place + 1 if name in ("then", "else") else None
-        elif name == "end":
-            depth -= 1
-        place += 1
-
-
-def _operand(words: Sequence[re.Match[str]], partners: Mapping[int, int], last: int) -> int:
-    """First token of what ends with token `last` and binds closer than any operator but `::`."""
-    before = [each[0] for each in words[max(last - 2, 0) : last]]
-    if words[last][0] == "]":
-        return _operand(words, partners, partners.get(last, last) - 1)
-    if words[last][0] == ")":
-        start = partners.get(last, last)
-        named = start > 0 and plain(words[start - 1]) is not None
-        return _operand(words, partners, start - 1) if named else start
-    if plain(words[last]) == "end":
-        depth = 0
-        for place in range(last, -1, -1):
-            name = plain(words[place])
-            depth += (name == "end") - (name == "case")
-            if depth == 0:
-                return place
-    if before[-2:] == [":", ":"] and last >= 3:
-        return _operand(words, partners, last - 3)
-    if before[-1:] in (["."], [":"]) and last >= 2:
-        return _operand(words, partners, last - 2)
-    if words[last].lastgroup == "text" and last and plain(words[last - 1]) in _LITERALS:
-        return last - 1
-    return last
