@@ -379,7 +379,8 @@ def test_no_expression_completes_a_date(spark, tmp_path: Path) -> None:
         "to_timestamp(seen)", "try_to_timestamp(seen)", "to_date(trim(seen))",
         "to_utc_timestamp(seen, 'Europe/Berlin')", "seen + INTERVAL 1 HOUR",
         "INTERVAL 1 HOUR + seen", "CASE WHEN n < 9 THEN (seen)::timestamp END",
-        "transform(array(seen), x -> CAST(x AS TIMESTAMP))[0]", "coalesce(to_timestamp(seen), TIMESTAMP'2025-01-07')", "if(n < 9, seen, date'2025-01-07')",
+        "transform(array(seen), x -> CAST(x AS TIMESTAMP))[0]",
+        "coalesce(to_timestamp(seen), TIMESTAMP'2025-01-07')", "if(n < 9, seen, date'2025-01-07')",
         "CASE WHEN n < 9 THEN seen ELSE date'2025-01-07' END",
         "CAST(concat(CAST(seen AS DATE), ' 10:00') AS TIMESTAMP)",
     ]  # fmt: skip
