@@ -293,7 +293,7 @@ def guarded_texts(expression: str) -> list[str]:
         ("trim(seen)::timestamp", ["trim(seen)"]),
         ("seen::string::timestamp", ["seen::string"]),
         ("split(seen, ',')[0]::timestamp", ["split(seen, ',')[0]"]),
-        ("CASE WHEN n = 1 THEN (day)::timestamp ELSE ts END", ["(day)", "(day)::timestamp"]),
+        ("CASE WHEN n = 1 THEN (day)::timestamp ELSE ts END", ["(day)::timestamp", "(day)"]),
         ("(seen || day)::timestamp", ["(seen || day)"]),
         ("Timestamp(seen)", ["seen"]),
         ("`date`(seen)", ["seen"]),
