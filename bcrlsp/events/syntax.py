@@ -83,6 +83,8 @@ def branches(
 
 def start_of_operand(words: Sequence[re.Match[str]], partners: Mapping[int, int], last: int) -> int:
     """First token of what ends with token `last` and binds closer than any operator but `::`."""
+    if last <= 0:
+        return 0
     before = [each[0] for each in words[max(last - 2, 0) : last]]
     if words[last][0] == "]":
         return start_of_operand(words, partners, partners.get(last, last) - 1)
