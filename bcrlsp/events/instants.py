@@ -121,6 +121,8 @@ def guarded(expression: str, kind_of: KindOf) -> tuple[str, list[str]]:
     """
     found: dict[tuple[int, int], bool] = {}
     for part in _parts(expression):
+        if part.start >= part.end:  # brackets that do not fit
+            continue
         if part.choice is not None and not isinstance(
             kind_of(expression[slice(*part.choice)]), INSTANT_TYPES
         ):
