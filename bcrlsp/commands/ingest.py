@@ -71,6 +71,7 @@ def load_into_tables(
         check_marks(lake, marks, back=marks_back)
     with context.stage(f"Reading and writing the events of {source}"):
         found = load_events(source, context.spark, settings, grid)
+        reward = context.config.trajectories.reward.kind
         report = ingest(
             lake,
             source,
@@ -78,6 +79,7 @@ def load_into_tables(
             grid,
             leading_zeros=events.leading_zeros,
             letter_case=events.letter_case,
+            count_alike=reward != "active",
         )
     if marks:
         write_marks(lake, marks)
@@ -90,12 +92,26 @@ def load_into_tables(
         lines.extend(f"  {rows:,} {reason}" for reason, rows in count.quarantined.items())
         lines.extend(_also(count))
         data[name] = asdict(count)
+    if report.alike:
+        lines.append(
+            f"warning: {report.alike:,} rows of activity have no time of day and are equal to "
+            "another one in user, date and kind: each such group counts as one event, and "
+            f"trajectories.reward.kind={reward} is too small where they are several; give event_ts "
+            "the instant, or add microseconds of the row's own id: timestampadd(MICROSECOND, "
+            "pmod(xxhash64(id), 3600000000), day)"
+        )
     lines.extend(report.notes)
     lines.extend(f"{name}: {figure:,.2f}" for name, figure in report.detail.items())
     held = {name: mark.complete_until.isoformat() for name, mark in read_marks(lake).items()}
     lines.extend(f"{name} is complete until {held[name]}" for name in FEEDS if name in held)
     lines.append(f"event tables: {lake.place}")
-    told = {"tables": data, "detail": report.detail, "complete_until": held, "place": lake.place}
+    told = {
+        "tables": data,
+        "detail": report.detail,
+        "alike": report.alike,
+        "complete_until": held,
+        "place": lake.place,
+    }
     return Outcome(lines, told)
 
 

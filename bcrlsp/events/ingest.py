@@ -11,23 +11,29 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bcrlsp.deliveries import clear_marks, write_whole
+from bcrlsp.errors import DataError
 from bcrlsp.events.ids import refuse_changed
 from bcrlsp.events.keeping import keeping
 from bcrlsp.events.loading import Load, TableCount
 from bcrlsp.events.reading import told_as_data_error
 from bcrlsp.events.shapes import HISTORY, RECORD, VERDICT
 from bcrlsp.events.source import Events, Grid
-from bcrlsp.events.validate import judge, require_columns, tallies
+from bcrlsp.events.validate import Tally, alike, judge, require_columns, tallies
 from bcrlsp.tables import EVENT_TABLES, Lake
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What an ingestion did: counts by table, the source's own figures, and its notes."""
+    """What an ingestion did: counts by table, the source's own figures, and its notes.
+
+    alike: rows of activity at a day's start that only another of their user, instant and kind
+    stands for; 0 where nobody asked.
+    """
 
     tables: dict[str, TableCount]
     detail: dict[str, float]
     notes: tuple[str, ...] = ()
+    alike: int = 0
 
     @property
     def quarantined(self) -> int:
@@ -43,16 +49,19 @@ def ingest(
     *,
     leading_zeros: str = "refuse",
     letter_case: str = "refuse",
+    count_alike: bool = False,
 ) -> IngestReport:
     """Writes a source's events into the lake's tables.
 
     source: its name, which the quarantine records. leading_zeros, letter_case: "refuse" or "keep"
-    ids of users or bonuses that differ in these alone. DataError, before anything is written to a
-    table, when the events lack a column, cannot be read, or have such ids. ConflictError when other
-    runs do not stop to write beside this one.
+    ids of users or bonuses that differ in these alone. count_alike: whether to count rows of
+    activity without a time of day that are one with another. DataError, before anything is written
+    to a table, when the events lack a column, cannot be read, or have such ids. ConflictError when
+    other runs do not stop to write beside this one.
     """
     if events.no_face_values:
         grid = replace(grid, redemption_above_face=None)
+    same = 0
     frames = {name: events.table(name) for name in EVENT_TABLES}
     given = {name: frame for name, frame in frames.items() if frame is not None}
     for name, frame in given.items():
@@ -65,10 +74,11 @@ def ingest(
             judged = {
                 name: keeper.keep(_slim(judge(name, rows, grid))) for name, rows in given.items()
             }
-            with told_as_data_error("the events cannot be read"):
-                counted = tallies(judged)
+            counted = _counted(judged)
             kept = {"leading_zeros": leading_zeros, "letter_case": letter_case}
             refuse_changed(lake, judged, events.whole, kept)
+            if count_alike and "activity" in judged:
+                same = alike(judged["activity"], grid.calendar)
             _clear_marks(lake, events)
             counts = Load(lake, source, grid, events.whole, judged, counted, keeper).tables()
     for name, rows in events.extra.items():
@@ -76,7 +86,19 @@ def ingest(
     lake.create("quarantine")
     if events.complete_until is not None:
         write_whole(lake, events.complete_until)
-    return IngestReport(counts, events.detail, events.notes)
+    return IngestReport(counts, events.detail, events.notes, same)
+
+
+def _counted(judged: dict[str, DataFrame]) -> dict[str, Tally]:
+    """Counts by table; DataError with the table's name where its events cannot be read."""
+    try:
+        with told_as_data_error("the events cannot be read"):
+            return tallies(judged)
+    except DataError:
+        for name, rows in judged.items():
+            with told_as_data_error(f"the events for table {name} cannot be read"):
+                tallies({name: rows})
+        raise
 
 
 def _slim(judged: DataFrame) -> DataFrame:

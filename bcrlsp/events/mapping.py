@@ -8,15 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StringType, StructField
+from pyspark.sql.types import DataType, StringType, StructField, TimestampType
 
 from bcrlsp.errors import ConfigError
 from bcrlsp.events import names
 from bcrlsp.events.attempts import atomic, attempt, failed, value
 from bcrlsp.events.files import MALFORMED, read
+from bcrlsp.events.instants import INSTANT_TYPES, guarded, hidden
+from bcrlsp.events.names import cleaned
 from bcrlsp.events.reading import told
 from bcrlsp.events.shapes import PROBLEM, RAW, SHAPES, Shape
-from bcrlsp.events.values import IDS, first_reason, refusal
+from bcrlsp.events.values import IDS, first_reason, normal, refusal, unclear
 
 _MALFORMED = "row cannot be read as what its file is"
 _UNDECIDED = "where cannot be computed"
@@ -24,6 +26,8 @@ _UNDECIDED = "where cannot be computed"
 _CONSTANT = re.compile(r"'[^'\\]*'|\d+(\.\d+)?|null", re.IGNORECASE)
 # Columns of expressions that were tried, beside the user's.
 _TRIED = "_bcrlsp_"
+# Options that say how instants are written.
+_FORMATS = ("timestampformat", "timestampntzformat", "dateformat")
 _NAME = re.compile(r"\w+|`[^`]+`")
 
 
@@ -67,8 +71,7 @@ def mapped(spark: SparkSession, place: str, name: str, mapping: Mapping) -> Mapp
         raise ConfigError(
             f"{place}.columns names {', '.join(unknown)}; allowed: {', '.join(shape.columns)}"
         )
-    as_text = _as_text(shape, mapping)
-    rows = read(spark, place, mapping.from_, mapping.format, mapping.options, as_text)
+    rows = _read(spark, place, shape, mapping)
     problems: list[tuple[Column, str]] = []
     if MALFORMED in rows.columns:
         problems.append((F.col(MALFORMED).isNotNull(), _MALFORMED))
@@ -95,12 +98,34 @@ def mapped(spark: SparkSession, place: str, name: str, mapping: Mapping) -> Mapp
 
 @dataclass(frozen=True)
 class _Made:
-    """One column. column: of its type, or marked text where it is `tried`. kind: its own type."""
+    """One column. column: of its type, or marked text where it is `tried`. kind: its own type.
+
+    read: texts that it makes instants of, marked, where it is an instant itself.
+    """
 
     text: str
     column: Column
     kind: DataType
     tried: bool
+    read: tuple[Column, ...] = ()
+
+
+def _read(spark: SparkSession, place: str, shape: Shape, mapping: Mapping) -> DataFrame:
+    as_text = _as_text(shape, mapping)
+    rows = read(spark, place, mapping.from_, mapping.format, mapping.options, as_text)
+    own_format = any(key.lower() in _FORMATS for key in mapping.options)
+    if mapping.format.lower() != "csv" or own_format:
+        return rows
+    # What a reader took for instants it has completed: an expression must see the texts.
+    texts = [*mapping.columns.values(), mapping.where or ""]
+    used = {cleaned(name).lower() for text in texts for name in names.mentioned(text)}
+    guessed = {
+        cleaned(f.name).lower() for f in rows.schema if isinstance(f.dataType, INSTANT_TYPES)
+    }
+    if not guessed & used:
+        return rows
+    as_text |= guessed & used
+    return read(spark, place, mapping.from_, mapping.format, mapping.options, as_text)
 
 
 def _as_text(shape: Shape, mapping: Mapping) -> set[str]:
@@ -122,7 +147,8 @@ def _where(rows: DataFrame, place: str, text: str, problems: list[tuple[Column, 
         return fitting
     marked = F.col(f"{_TRIED}where")
     problems.append((failed(marked), _UNDECIDED))
-    tried = rows.withColumn(f"{_TRIED}where", attempt(text, rows.schema))
+    looked_at, _ = _guarded(rows, place, text)
+    tried = rows.withColumn(f"{_TRIED}where", attempt(looked_at, rows.schema))
     return tried.where(failed(marked) | (value(marked) == "true"))
 
 
@@ -139,13 +165,17 @@ def _found(rows: DataFrame, place: str, name: str, mapping: Mapping) -> str | No
 
 
 def _column(rows: DataFrame, place: str, field: StructField, text: str) -> _Made:
-    _no_functions(rows, place, text)
-    changing = names.random_functions(text)
+    changing = names.changing(text, rows.columns)
     if changing:
+        what = changing[0]
+        if what.isidentifier():
+            what = f"there is no column {what}, and the function of that name"
         raise ConfigError(
-            f"{place} = {text!r}: {changing[0]}() gives other values in each run, and each run "
-            "would add other rows; map a column, or an expression over columns"
+            f"{place} = {text!r}: {what} gives other values in each run, and each run would add "
+            f"other rows; map a column, or an expression over columns; the columns are "
+            f"{_listed(rows)}"
         )
+    _no_functions(rows, place, text)
     kind = _fitting(rows, rows.selectExpr, place, text).schema[0].dataType
     problem = refusal(field, kind)
     if problem is not None:
@@ -155,7 +185,37 @@ def _column(rows: DataFrame, place: str, field: StructField, text: str) -> _Made
     named = _NAME.fullmatch(plain) is not None and plain.strip("`").lower() in known
     if named or _CONSTANT.fullmatch(plain):
         return _Made(text, F.expr(text), kind, tried=False)
-    return _Made(text, attempt(text, rows.schema), kind, tried=True)
+    looked_at, texts = _guarded(rows, place, text)
+    is_instant = isinstance(field.dataType, TimestampType)
+    seen = tuple(attempt(each, rows.schema) for each in texts) if is_instant else ()
+    return _Made(text, attempt(looked_at, rows.schema), kind, tried=True, read=seen)
+
+
+def _guarded(rows: DataFrame, place: str, text: str) -> tuple[str, list[str]]:
+    """The expression in which Spark completes no date, and the texts that it makes dates of."""
+    calls = hidden(text)
+    if calls:
+        raise ConfigError(
+            f"{place} = {text!r}: {calls[0]} would make dates of texts such as 2025 and 10:30, and "
+            "nobody could see it; take the text out first, then map to_timestamp(text) over it"
+        )
+
+    def kind_of(part: str) -> DataType | None:
+        try:
+            return rows.selectExpr(part).schema[0].dataType
+        except PySparkException:  # a part of something that gives it a meaning
+            return None
+
+    looked_at, texts = guarded(text, kind_of)
+    if looked_at != text:
+        try:
+            rows.selectExpr(looked_at).schema  # noqa: B018 - see `_fitting`
+        except PySparkException:
+            raise ConfigError(
+                f"{place} = {text!r} makes a date of a text in a way that cannot be checked; give "
+                "the text's format, such as to_timestamp(text, 'yyyy-MM-dd HH:mm:ss')"
+            ) from None
+    return looked_at, texts
 
 
 def _no_functions(rows: DataFrame, place: str, text: str) -> None:
@@ -181,6 +241,10 @@ def _together(
     values: dict[str, Column] = {}
     for name, each in made.items():
         marked = F.col(f"{_TRIED}{name}")
+        for number, text in enumerate(each.read):
+            tried[f"{_TRIED}{name}_text{number}"] = text
+            seen = normal(value(F.col(f"{_TRIED}{name}_text{number}")))
+            problems += [(value(marked).isNull() & no, why) for no, why in unclear(name, seen)]
         if each.tried:
             problems.append((failed(marked), f"{name} cannot be computed"))
         values[name] = value(marked) if each.tried else each.column

@@ -19,9 +19,29 @@ _FUNCTIONS = frozenset(
         "current_database",
         "current_catalog",
         "current_schema",
+        "current_path",
         "grouping__id",
     )
 )
+# What says when it runs.
+_CLOCKS = frozenset(
+    (
+        "current_timestamp",
+        "current_date",
+        "current_time",
+        "localtimestamp",
+        "now",
+        "curdate",
+        "getdate",
+        "sysdate",
+        "systimestamp",
+    )
+)
+# The clock, if they have no argument.
+_CLOCKS_ALONE = frozenset(("unix_timestamp", "to_unix_timestamp"))
+# Typed literals of words that say when they run, and of a time that is completed by today.
+_LITERALS = frozenset(("timestamp", "timestamp_ntz", "timestamp_ltz", "date"))
+_TODAY = re.compile(r"\W*(now|today|yesterday|tomorrow|T?\d{1,2}:)", re.IGNORECASE)
 # Another value in each run: rows would be new ones every time.
 _RANDOM = frozenset(
     (
@@ -34,6 +54,10 @@ _RANDOM = frozenset(
         "shuffle",
         "monotonically_increasing_id",
         "spark_partition_id",
+        # They call anything, such as java.util.UUID.randomUUID.
+        "reflect",
+        "try_reflect",
+        "java_method",
     )
 )
 
@@ -80,27 +104,60 @@ def called_without_brackets(expression: str, columns: Sequence[str]) -> list[str
     ]
 
 
-def random_functions(expression: str) -> list[str]:
-    """Functions in the expression that give another value in each run."""
-    return [name for name, called in _names(expression) if called and name.lower() in _RANDOM]
+def changing(expression: str, columns: Sequence[str]) -> list[str]:
+    """What gives another value in each run in the expression: functions, clocks, typed literals."""
+    known = {column.lower() for column in columns}
+    found = []
+    parts = tokens(expression)
+    for place, token in enumerate(parts):
+        name = plain(token)
+        if name is None:
+            continue
+        after = [each[0] for each in parts[place + 1 : place + 3]] + ["", ""]
+        qualified = place > 0 and parts[place - 1][0] == "."
+        if after[0] == "(":
+            alone = name in _CLOCKS_ALONE and after[1] == ")"
+            if alone or name in _RANDOM or name in _CLOCKS:
+                found.append(f"{name}()")
+        elif token.lastgroup == "name" and not qualified:
+            if name in _CLOCKS & _FUNCTIONS and name not in known and after[0] != ".":
+                found.append(name)
+            elif (
+                name in _LITERALS
+                and _TODAY.match(after[0].lstrip("rR"))
+                and (after[0].endswith(("'", '"')))
+            ):
+                found.append(f"{name} {after[0]}")
+    return found
+
+
+def plain(token: re.Match[str]) -> str | None:
+    """A name in lower case, without quotes; None for another token."""
+    return token[0].strip("`").lower() if token.lastgroup in ("name", "quoted") else None
+
+
+def tokens(expression: str) -> list[re.Match[str]]:
+    """The expression's tokens in order, comments left out.
+
+    Groups: text, quoted, name, other (one sign or digit).
+    """
+    return [found for found in _TOKEN.finditer(expression) if found.lastgroup != "comment"]
 
 
 def mentioned(expression: str) -> list[str]:
     """All names in the expression, quoted or not."""
     return [
-        found[0].strip("`")
-        for found in _TOKEN.finditer(expression)
-        if found.lastgroup in ("name", "quoted")
+        found[0].strip("`") for found in tokens(expression) if found.lastgroup in ("name", "quoted")
     ]
 
 
 def _names(expression: str) -> list[tuple[str, bool]]:
     """Bare names that do not follow a dot, and whether a bracket follows."""
-    tokens = [found for found in _TOKEN.finditer(expression) if found.lastgroup != "comment"]
+    parts = tokens(expression)
     names = []
-    for place, token in enumerate(tokens):
-        before = tokens[place - 1][0] if place else ""
-        after = tokens[place + 1][0] if place + 1 < len(tokens) else ""
+    for place, token in enumerate(parts):
+        before = parts[place - 1][0] if place else ""
+        after = parts[place + 1][0] if place + 1 < len(parts) else ""
         if token.lastgroup == "name" and before != "." and after != ".":
             names.append((token[0], after == "("))
     return names
@@ -128,10 +185,9 @@ def is_simple_condition(expression: str, texts: Sequence[str], others: Sequence[
     texts, others: columns of texts, and of single values of other types. Such a condition may be
     left to the reader, which skips files by it.
     """
-    tokens = [found for found in _TOKEN.finditer(expression) if found.lastgroup != "comment"]
     used = {name.lower() for name in mentioned(expression)}
     named = used - _CONDITION
-    symbols = {token[0] for token in tokens if token.lastgroup == "other"}
+    symbols = {token[0] for token in tokens(expression) if token.lastgroup == "other"}
     if any(symbol in "+-*/%|&^~:.[]" for symbol in symbols):
         return False
     if {name.lower() for name, called in _names(expression) if called} - _CONDITION:

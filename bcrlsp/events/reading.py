@@ -12,6 +12,10 @@ _CAUSE = re.compile(r"Caused by: (?:[\w.$]+(?:Exception|Error): )?(.+)")
 _CLASS = re.compile(r"^:? ?(?:[\w.$]+(?:Exception|Error): )+")
 _NOISE = re.compile(r"( SQLSTATE: \w+.*| Please use .*)$")
 _LONGEST = 400
+# The file that Spark was reading.
+_FILE = re.compile(r"(?:CSV file: |reading file |Failed to read file |File: )(\S+[^\s.,;:])")
+_NO_READER = re.compile(r"^([\w.-]+)\.DefaultSource$|Failed to find the data source: ([\w-]+)")
+_NO_TABLE = re.compile(r"TABLE_OR_VIEW_NOT_FOUND\] The table or view (\S+) cannot be found")
 
 
 @contextmanager
@@ -29,12 +33,21 @@ def told_as_data_error(what: str) -> Iterator[None]:
 
 
 def told(error: Exception) -> str:
-    """Why, in one line: the innermost cause that Spark names."""
+    """Why, in one line: the innermost cause that Spark names, and the file where it names one."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     causes = [found[1] for line in lines if (found := _CAUSE.match(line))]
     plain = [line for line in lines if not line.startswith("An error occurred while calling")]
     first = causes[-1] if causes else " ".join(_message(plain))
-    return _NOISE.sub("", _CLASS.sub("", first))[:_LONGEST] or type(error).__name__
+    why = _NOISE.sub("", _CLASS.sub("", first))[:_LONGEST] or type(error).__name__
+    if found := _NO_READER.search(why):
+        return (
+            f"Spark has no reader of the format {found[1] or found[2]} here; it has delta, "
+            "parquet, orc, csv, json and those of packages that the cluster installed"
+        )
+    if found := _NO_TABLE.search(why):
+        return f"there is no table {found[1]} (a folder or file has a / in it, such as ./name)"
+    file = _FILE.search(str(error))
+    return why if file is None or file[1] in why else f"{why} (file {file[1]})"
 
 
 def _message(lines: list[str]) -> list[str]:

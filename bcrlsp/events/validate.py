@@ -7,7 +7,7 @@ takes other rows to judge is in `settle`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Row
@@ -28,11 +28,14 @@ from bcrlsp.events.shapes import (
 )
 from bcrlsp.events.source import Grid
 from bcrlsp.events.values import first_reason, reading, refusal, room
+from bcrlsp.periods import Calendar
 
 # Epoch 0 and what lies before it are what systems write where they know no date.
 _UNSET = datetime(1970, 1, 2, tzinfo=UTC)
 # Microseconds are written: an event is found again by its record.
 _JSON = {"ignoreNullFields": "false", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
+
+_MICRO = timedelta(microseconds=1)
 
 Rule = tuple[Column, str]
 
@@ -112,6 +115,21 @@ def tallies(judged: Mapping[str, DataFrame]) -> dict[str, Tally]:
     ]
     found = reduce(DataFrame.unionByName, groups).collect()
     return {name: _tally([row for row in found if row["name"] == name]) for name in judged}
+
+
+def alike(judged: DataFrame, calendar: Calendar) -> int:
+    """Good rows of activity without a time of day that are one row with another of their key.
+
+    Two purchases of a user on one date are told apart from one that came twice by nothing.
+    """
+    instant, keys = F.col(INSTANTS["activity"]), SHAPES["activity"].keys
+    local = [instant, F.timestamp_micros(F.unix_micros(instant) + F.lit(calendar.offset // _MICRO))]
+    if calendar.zone is not None:
+        local[1] = F.from_utc_timestamp(instant, calendar.zone)
+    midnight = reduce(Column.__or__, [each == F.date_trunc("day", each) for each in local])
+    several = judged.where(F.col(VERDICT).isNull() & midnight).groupBy(*keys).count()
+    found = several.agg(F.sum(F.col("count") - 1).alias("n")).first()
+    return int(found["n"] or 0) if found is not None else 0
 
 
 def _tally(groups: list[Row]) -> Tally:

@@ -49,15 +49,38 @@ _ZONED = _ZONE + "$"
 _NO_SECONDS = r"([T ]\d{1,2}:\d{1,2})(" + _ZONE + ")?$"
 _TIME_ALONE = "^T?" + _TIME + _ZONE + "?$"
 _PART_OF_DATE = r"^\d{4}(-\d{1,2})?$"
+_NO_WHOLE_DATE = r"(?s)^(?![\p{Z}\p{Cc}\p{Cf}]*" + _DATE.removeprefix("^") + ").*$"
 
-# What people and programs write where they know nobody.
+# What people and programs write where they know nobody, once or, in parts of a name, repeatedly.
+_WHO = "(user|customer|client|member|id|name)"
+_NO_NAME = (
+    r"(null|none|nil|nan|(?-i:NaT)|n[./-]?a|undefined|unknown|missing|"
+    r"not[ _](set|available|applicable)|anonymous|anon|guest|empty|nobody|no[ _-]one|"
+    r"no[ _-]" + _WHO + "|"
+    r"object[ _]object|inf|infinity|\\n|(?<=#)(ref|value|num|div/0)!|(?<=#)name\?)"
+    r"([ _-]?" + _WHO + ")?"
+    r"(\.0+)?"
+)
 _NOBODY = (
     r"(?i)^[\p{P}\p{S}\p{Z}]*("
-    r"null|none|nil|nan|n/?a|undefined|unknown|not[ _]set|not[ _]available|missing|anonymous|"
-    r"guest|empty|inf|infinity|\\n|0{8}-0{4}-0{4}-0{4}-0{12})?[\p{P}\p{S}\p{Z}]*$"
+    + _NO_NAME
+    + r"([\p{P}\p{S}\p{Z}]+"
+    + _NO_NAME
+    + r")*|(0{8}-?0{4}-?0{4}-?0{4}-?0{12}|f{8}-?f{4}-?f{4}-?f{4}-?f{12}))?[\p{P}\p{S}\p{Z}]*$"
 )
-# An id that was a number with a fraction, in scientific notation, or with separators.
-_FLOAT = r"^[+-]?(\d+[.,]0+|\d+[.,]\d*[eE][+-]?\d+|\d+[eE][+-]\d+|\d{1,3}([,' ]\d{3})+([.,]0+)?)$"
+# An id that was a number with a fraction, in scientific notation, or with marks between thousands:
+# any one mark (in India some have two digits), or several points (four parts of up to 255 are an
+# internet address).
+_ADDRESS = r"(?!((25[0-5]|2[0-4]\d|1?\d?\d)(\.(?=\d)|$)){4}$)"
+_FLOAT = (
+    r"^[+-]?(\d+[.,]0+|\d+[.,]\d*[eE][+-]?\d+|\d+[eE][+-]\d+|"
+    r"\d{1,3}(,\d{2,3})*,\d{3}(\.0+)?|"
+    r"\d{1,3}(['\u2019\u066c \u00a0\u2007\u2009\u202f]\d{3})+([.,]0+)?|"
+    + _ADDRESS
+    + r"\d{1,3}(\.\d{3}){2,}(,0+)?)$"
+)
+# What a reader writes for bytes that are no letter in the encoding that it reads by.
+_LOST = "\ufffd"
 
 # Instants beyond these years are no dates of anything, and arithmetic on them overflows.
 _FLOAT32 = 2.0**-24
@@ -117,6 +140,28 @@ def refusal(target: StructField, kind: DataType) -> str | None:
     return f"{name} has type {held}; allowed: a number or a text that is one"
 
 
+def only_whole_dates(text: str) -> str:
+    """SQL: the text expression's value where that begins with a whole date, else one of no date.
+
+    It may hold more than a column's bare text may, such as the name of a zone: a cast was asked
+    for.
+    """
+    return f"regexp_replace(CAST(({text}\n) AS STRING), r'{_NO_WHOLE_DATE}', 'no whole date')"
+
+
+def unclear(name: str, text: Column) -> list[tuple[Column, str]]:
+    """Conditions, with reasons, of which one holds where a text is no whole instant.
+
+    name: of the column that the instant is for. text: `normal`.
+    """
+    unit = f"{name} is a number, not an instant: seconds or milliseconds?"
+    return [
+        (text.rlike(_TIME_ALONE), f"{name} is a time without a date"),
+        (text.rlike(_PART_OF_DATE), f"{name} is part of a date"),
+        (text.rlike(_NUMBER), unit),
+    ]
+
+
 def reading(target: StructField, kind: DataType, calendar: Calendar) -> Reading:
     """How values of type `kind` come to the type of column `target`.
 
@@ -153,7 +198,10 @@ def _same(column: Column) -> Column:
 
 def _text(name: str) -> Reading:
     def problems(_: Column, text: Column, __: Column) -> list[tuple[Column, str]]:
-        found = [(text == "", f"{name} is empty")]
+        lost = (
+            f"{name} has letters that were lost: its file has another encoding (options.encoding)"
+        )
+        found = [(text == "", f"{name} is empty"), (text.contains(_LOST), lost)]
         if name in IDS:
             found += [
                 (text.rlike(_NOBODY), f"{name} is a text for nobody, such as null or N/A"),
@@ -210,16 +258,8 @@ def _instant(name: str, kind: DataType, calendar: Calendar) -> Reading:
         return F.when(within, instant)
 
     def problems(raw: Column, text: Column, done: Column) -> list[tuple[Column, str]]:
-        unit = f"{name} is a number, not an instant: seconds or milliseconds?"
         found = [(raw.isNotNull() & done.isNull(), f"{name} is no timestamp")]
-        if is_text:
-            found = [
-                (text.rlike(_TIME_ALONE), f"{name} is a time without a date"),
-                (text.rlike(_PART_OF_DATE), f"{name} is part of a date"),
-                (text.rlike(_NUMBER), unit),
-                *found,
-            ]
-        return found
+        return [*unclear(name, text), *found] if is_text else found
 
     def dated(text: Column) -> Column:
         return text.rlike(_DATE_ALONE)

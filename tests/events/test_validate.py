@@ -12,13 +12,14 @@ from bcrlsp.errors import DataError
 from bcrlsp.events import Grid
 from bcrlsp.events.settle import as_quarantine, of_bonuses, of_users
 from bcrlsp.events.shapes import DATED, MENDED, VERDICT
-from bcrlsp.events.validate import judge, tally
+from bcrlsp.events.validate import alike, judge, tally
 from bcrlsp.periods import Settings as PeriodSettings
 
 GRID = Grid(PeriodSettings().calendar(), (0.0, 1.0, 2.0), latest=datetime(2025, 6, 1, tzinfo=UTC))
 DAY = "2025-02-0"
 NOBODY = "user_id is a text for nobody, such as null or N/A"
 NUMBER = "user_id went through a number and may have lost digits"
+LOST = "{} has letters that were lost: its file has another encoding (options.encoding)"
 
 BONUS = "bonus_id string, user_id string, sent_ts string, level string, amount string, "
 BONUS += "propensity string, policy_id string, ingest_ts string"
@@ -92,6 +93,21 @@ BONUSES = [
     (("n11", "1.23E9", DAY + "1", "1", "1", None, None, DAY + "1"), NUMBER),
     (("n12", "1e+09", DAY + "1", "1", "1", None, None, DAY + "1"), NUMBER),
     (("n13", "1,234", DAY + "1", "1", "1", None, None, DAY + "1"), NUMBER),
+    *((("n17", text, DAY + "1", "1", "1", None, None, DAY + "1"), NOBODY) for text in (
+        "NaT", "[object Object]", "n.a.", "nobody", "No user", "None.0", "unknown_user",
+        "null null", "Guest User", "#REF!", "#NAME?", "no-one", "NULL_null", "not applicable",
+        "0" * 32, "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    )),
+    *((("n18", text, DAY + "1", "1", "1", None, None, DAY + "1"), NUMBER) for text in (
+        "1\u202f234", "1\u2009234", "1\u00a0234\u00a0567", "1.234.567", "1.234.567,00",
+        "1\u2019234", "12,34,567", "1.134.567.890",
+    )),
+    *((("n19", text, DAY + "1", "1", "1", None, None, DAY + "1"), None) for text in (
+        "0", "-1", "Nat", "Nana", "192.168.100.200", "10.117.101.255", "nobody42", "1.234",
+        "unknown7", "guesthouse", "user", "name", "id-na", "1.2.3",
+    )),
+    (("n20", "Zo\ufffd", DAY + "1", "1", "1", None, None, DAY + "1"), LOST.format("user_id")),
+    (("\ufffd", "u1", DAY + "1", "1", "1", None, None, DAY + "1"), LOST.format("bonus_id")),
     (("n14", "5e3", DAY + "1", "1", "1", None, None, DAY + "1"), None),
     (("n15", "nullius", DAY + "1", "1", "1", None, None, DAY + "1"), None),
     (("n16", "漢字", DAY + "1", "1", "1", None, None, DAY + "1"), None),
@@ -342,3 +358,19 @@ def test_columns_that_can_never_fit_are_refused_before_any_work(
     with pytest.raises(DataError, match=told) as caught:
         judge(name, spark.sql(f"SELECT {columns}"), GRID)
     assert "\n" not in str(caught.value)
+
+
+def test_rows_without_a_time_of_day_that_are_one_are_counted(spark) -> None:
+    """Three orders of one date are one row: two are alike. With a time of day none is."""
+    rows = [("u1", DAY + "1", "order", 5.0)] * 2 + [
+        ("u1", DAY + "1", "order", 7.0),
+        ("u1", DAY + "1", "visit", 7.0),
+        ("u2", DAY + "2", "order", 1.0),
+        ("u2", DAY + "2 10:00", "order", 1.0),
+        ("u2", DAY + "2 10:00", "order", 1.0),
+    ]
+    names = "user_id string, event_ts string, kind string, amount double"
+    frame = spark.createDataFrame(rows, names).withColumn("ingest_ts", F.col("event_ts"))
+    zone = PeriodSettings(zone="America/New_York", origin="2025-01-06").calendar()
+    for grid in (GRID, replace(GRID, calendar=zone)):
+        assert alike(judge("activity", frame, grid), grid.calendar) == 2
