@@ -17,7 +17,7 @@ from bcrlsp.allocation.spark.stores import HEADS, BlockFunction, error_row, read
 from bcrlsp.errors import ConflictError, DataError
 from bcrlsp.tables.patience import is_conflict, patiently
 
-_CONTENT = ("ids", "value", "cost", "code", "hashes")
+_CONTENT = ("ids", "value", "cost", "group_index", "hashes")
 _SCHEMA = HEADS + ", shape string, " + ", ".join(f"{name} binary" for name in _CONTENT)
 
 
@@ -172,6 +172,6 @@ def _stored(batch: pa.RecordBatch, row: int) -> Stored:
         .combine_chunks(),
         value=array("value", value).reshape(users, levels),
         cost=array("cost", cost).reshape(users, levels),
-        group_index=array("code", "<i4"),
+        group_index=array("group_index", "<i4"),
         hashes=array("hashes", "<u8"),
     )

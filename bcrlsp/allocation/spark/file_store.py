@@ -17,7 +17,7 @@ from bcrlsp.allocation.spark.stores import HEADS, BlockFunction, error_row, head
 from bcrlsp.errors import DataError
 from bcrlsp.places import absolute
 
-_ARRAYS = ("value", "cost", "code", "hashes")
+_ARRAYS = ("value", "cost", "group_index", "hashes")
 _USERS_PER_TASK = 1_000_000
 
 
