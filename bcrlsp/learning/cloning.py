@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from bcrlsp.policies import HeadSpec
-from bcrlsp.policies.policy import BEHAVIOUR
+from bcrlsp.policies.manifest import BEHAVIOUR
 
 
 class CloningOptions(BaseModel):

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.views import Views
-from bcrlsp.policies.policy import VALUE
+from bcrlsp.policies.manifest import VALUE
 
 _NEVER = -1e9
 

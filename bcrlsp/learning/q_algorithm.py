@@ -14,7 +14,7 @@ from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.settings import Settings
 from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies import HeadSpec
-from bcrlsp.policies.policy import COST, DISCOUNTED_COST, VALUE
+from bcrlsp.policies.manifest import COST, DISCOUNTED_COST, VALUE
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 

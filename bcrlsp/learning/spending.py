@@ -9,7 +9,7 @@ from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.losses import chosen, intersected, lower_bound, masked, supported
 from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.views import Views
-from bcrlsp.policies.policy import BEHAVIOUR, COST, DISCOUNTED_COST, VALUE
+from bcrlsp.policies.manifest import BEHAVIOUR, COST, DISCOUNTED_COST, VALUE
 
 
 def cost_errors(

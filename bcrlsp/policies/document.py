@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bcrlsp.errors import DataError
-from bcrlsp.policies.policy import Manifest
+from bcrlsp.policies.manifest import Manifest
 
 FORMAT = 1
 _WEIGHTS, _DIGEST = "weights_sha256", "digest"

@@ -12,7 +12,7 @@ from bcrlsp.learning.batches import Batch, Sampler
 from bcrlsp.learning.losses import conservative_penalty, masked
 from bcrlsp.learning.spending import _next_chances
 from bcrlsp.learning.views import Views
-from bcrlsp.policies.policy import VALUE
+from bcrlsp.policies.manifest import VALUE
 
 LOG = MDP.log(UNIFORM, users=40, steps=6, seed=2, masks=True)
 

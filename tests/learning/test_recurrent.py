@@ -20,7 +20,7 @@ from bcrlsp.learning.recurrent.network import ResponseNetwork, Shape
 from bcrlsp.learning.recurrent.plan import PlanSettings, Start, plan
 from bcrlsp.learning.recurrent.sequences import LONGEST, Rules, rules_of, sequences_of
 from bcrlsp.policies import traces
-from bcrlsp.policies.policy import COST, VALUE
+from bcrlsp.policies.manifest import COST, VALUE
 from tests.small_market import AMOUNTS, FEATURES, simulation
 
 SHARES = tuple(amount / AMOUNTS[-1] for amount in AMOUNTS)

@@ -20,7 +20,7 @@ from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.settings import Settings
 from bcrlsp.learning.views import Loss, Views
 from bcrlsp.policies import HeadSpec
-from bcrlsp.policies.policy import BEHAVIOUR, VALUE
+from bcrlsp.policies.manifest import BEHAVIOUR, VALUE
 
 BASELINE = "baseline"
 

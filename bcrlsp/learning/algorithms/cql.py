@@ -19,7 +19,7 @@ from bcrlsp.learning.losses import (
 )
 from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.views import Loss, Views
-from bcrlsp.policies.policy import VALUE
+from bcrlsp.policies.manifest import VALUE
 
 
 class Options(BaseModel):

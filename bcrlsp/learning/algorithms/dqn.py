@@ -11,7 +11,7 @@ from bcrlsp.learning.batches import Batch
 from bcrlsp.learning.losses import chosen, double_targets, mean_absolute, squared
 from bcrlsp.learning.q_algorithm import QAlgorithm
 from bcrlsp.learning.views import Loss, Views
-from bcrlsp.policies.policy import VALUE
+from bcrlsp.policies.manifest import VALUE
 
 
 class Options(BaseModel):

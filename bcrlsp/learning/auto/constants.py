@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bcrlsp.learning.task import Task
 from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy, weights_digest
-from bcrlsp.policies.policy import COST, VALUE
+from bcrlsp.policies.manifest import COST, VALUE
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from bcrlsp.learning.network import TorchNetwork
 from bcrlsp.learning.planner.distillation_set import DistillationSet
 from bcrlsp.learning.statistics import StateScaling
 from bcrlsp.policies import NetworkSpec
-from bcrlsp.policies.policy import COST, VALUE
+from bcrlsp.policies.manifest import COST, VALUE
 
 _BATCH = 512
 # Weights of a state's mean value and of its costs beside the differences, each in units of its own

@@ -38,7 +38,7 @@ from bcrlsp.learning.scales import units_of
 from bcrlsp.learning.statistics import state_scaling
 from bcrlsp.learning.task import Task, TrainedPolicy
 from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy
-from bcrlsp.policies.policy import COST, VALUE
+from bcrlsp.policies.manifest import COST, VALUE
 
 Say = Callable[[dict[str, float]], None]
 

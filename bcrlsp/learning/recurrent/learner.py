@@ -31,7 +31,7 @@ from bcrlsp.learning.statistics import state_scaling
 from bcrlsp.learning.task import Task, TrainedPolicy
 from bcrlsp.learning.transitions import Transitions
 from bcrlsp.policies import HeadSpec, Manifest, Network, NetworkSpec, Policy
-from bcrlsp.policies.policy import COST, VALUE
+from bcrlsp.policies.manifest import COST, VALUE
 
 _FEWEST_USERS = 20
 

@@ -11,7 +11,7 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 from bcrlsp.learning.network import TorchNetwork
 from bcrlsp.learning.views import Views
 from bcrlsp.policies import NetworkSpec
-from bcrlsp.policies.policy import VALUE
+from bcrlsp.policies.manifest import VALUE
 
 VIEWS = "views"
 """Key of a `Views` in what `forward_train` returns."""
