@@ -99,7 +99,8 @@ def budget_that_costs(scores: Scores, expected: Floats, spend: float) -> float:
 
 def of_share(budget: Budget, share: float) -> Budget:
     """The budget of a random share of the users; a count's bounds are whole, and loosened to be."""
-    limit, least = budget.limit * share, None if budget.minimum is None else budget.minimum * share
+    limit: float = float(budget.limit) * share
+    least = None if budget.minimum is None else float(budget.minimum) * share
     if budget.measure == "count" and share < 1:
         limit = math.ceil(limit) if math.isfinite(limit) else limit
         least = None if least is None else math.floor(least)

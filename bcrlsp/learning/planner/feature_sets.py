@@ -25,9 +25,9 @@ def feature_set_of(feature_hash: str, amounts: Sequence[float]) -> FeatureSet:
         if found.hash == feature_hash:
             return found
     raise DataError(
-        f"feature set {feature_hash} is not the default one for amounts {list(amounts)}; the "
-        "planner makes up histories with the default features: rebuild the trajectories, or train "
-        "with another algorithm, such as cql"
+        f"feature set {feature_hash} is not the default one for amounts {list(amounts)}; "
+        "algorithms that plan (planner, recurrent, auto) make up histories with the default features: "
+        "rebuild the trajectories, or train with another one, such as cql"
     )
 
 
