@@ -26,8 +26,8 @@ def feature_set_of(feature_hash: str, amounts: Sequence[float]) -> FeatureSet:
             return found
     raise DataError(
         f"feature set {feature_hash} is not the default one for amounts {list(amounts)}; "
-        "algorithms that plan (planner, recurrent, auto) make up histories with the default features: "
-        "rebuild the trajectories, or train with another one, such as cql"
+        "algorithms that plan (planner, recurrent, auto) make up histories with the default "
+        "features: rebuild the trajectories, or train with another one, such as cql"
     )
 
 
