@@ -321,6 +321,12 @@ def test_marks_are_kept_and_never_go_back_in_silence(lake: Lake, calendar: Calen
     assert read_marks(lake, known_at=day(4)) == {"bonuses": held["bonuses"]} | {
         "bonuses": replace(held["bonuses"], complete_until=day(3), marked_ts=day(3))
     }
+    # Nor is a mark of ours believed beyond now, and the next one takes its place.
+    ahead = datetime.now(UTC) + timedelta(hours=20)
+    write_marks(lake, {"activity": ahead})
+    assert read_marks(lake)["activity"].complete_until < ahead - timedelta(hours=19)
+    write_marks(lake, {"activity": day(2)})
+    assert read_marks(lake)["activity"].complete_until == day(2)
     clear_marks(lake)
     assert read_marks(lake) == {}
 
