@@ -50,7 +50,7 @@ def rows(seed: int, with_users: bool) -> dict[str, list[tuple]]:
              day(1, 5))
             for _ in range(8)
         ]  # fmt: skip
-    found["activity"].append(("nobody", "soon", "visit", None, day(8, 12)))
+    found["activity"].append(("somebody", "soon", "visit", None, day(8, 12)))
     return {name: [*held, *held[:3]] for name, held in found.items()}
 
 
@@ -109,7 +109,7 @@ def expected(events: dict[str, list[tuple]]) -> dict[str, set]:
             users[row["user_id"]][1] = row["segment"]
             users[row["user_id"]][2] = min(users[row["user_id"]][2], row["ingest_ts"])
     for name in ("activity", "bonuses"):
-        sound = [row for row in every[name] if row["user_id"] != "nobody"]
+        sound = [row for row in every[name] if row["user_id"] != "somebody"]
         tables[name], bad[name] = settle(
             name,
             sound,
