@@ -16,6 +16,8 @@ def ids_of(column: pa.Array) -> pa.Array:
     """The column of user ids; of categories, their values: each batch may number them anew."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
     if pa.types.is_nested(column.type):
         raise DataError(f"user_id is {column.type} in the trajectories; allowed: texts or numbers")
     return column

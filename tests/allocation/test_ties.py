@@ -97,3 +97,25 @@ def test_of_users_who_gain_the_same_the_cheap_ones_are_sent(n: int, steps: int) 
         assert value[np.arange(n), levels].sum() == best[order].sum()
         spent = cost[np.arange(n), levels].sum()
         assert spent == pytest.approx(paid[order].sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [41, 1000])
+def test_a_limit_without_a_price_is_used_by_those_who_save_most(n: int) -> None:
+    """Level 2 is worth as much as level 1 and costs 2, of every second user 50."""
+    cost = np.column_stack([np.zeros(n), np.ones(n), np.where(np.arange(n) % 2, 2.0, 50.0)])
+    few = Budget("few", n // 2, levels=[1], measure="count")
+    result = solve(np.tile([0.0, 1.0, 1.0], (n, 1)), cost, [few])
+    # One more user than there is room for has a dear level 2 where n is odd.
+    assert result.value == n
+    dear = n - n // 2
+    assert cost[np.arange(n), result.levels].sum() == n // 2 + 2 * (n - dear) + 50 * (n % 2)
+
+
+@pytest.mark.parametrize("dearest", [1e5, 1e9])
+def test_one_dear_user_hides_no_difference_between_the_others(dearest: float) -> None:
+    n = 1000
+    cost = np.column_stack([np.zeros(n), np.where(np.arange(n) % 2, 1.0, 5.0)])
+    cost[0, 1] = dearest
+    sends = Budget("sends", 499, levels=[1], measure="count")
+    levels = solve(np.tile([0.0, 1.0], (n, 1)), cost, [sends]).levels
+    assert cost[np.arange(n), levels].sum() == 499

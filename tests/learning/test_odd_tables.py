@@ -155,6 +155,12 @@ def test_ids_that_are_categories_are_their_values_in_every_part_of_a_table() -> 
     np.testing.assert_array_equal(found.has_next, expected.has_next)
 
 
+def test_ids_that_are_views_of_texts_are_texts() -> None:
+    plain = table()
+    views = plain.set_column(0, "user_id", plain["user_id"].cast(pa.string_view()))
+    np.testing.assert_array_equal(from_frame(views).states, from_frame(plain).states)
+
+
 def test_a_state_of_fixed_width_is_a_state() -> None:
     plain = table()
     fixed = pa.array(plain["state"].to_pylist(), pa.list_(pa.float64(), 2))

@@ -22,6 +22,10 @@ from bcrlsp.allocation.settings import Settings
 # What the dearest level loses, as a part of the largest value: far above the jitter between equal
 # users, far below what values that are not equal differ by.
 _PRICE = 2.0**-24
+# Passes within which the program with a price on cost is solved, or is not worth more.
+_PASSES = 16
+# Times the usual cost beyond which the dearest level says nothing of it.
+_FAR = 8.0
 
 
 def cheaper(
@@ -32,40 +36,73 @@ def cheaper(
     search_result: SearchResult,
     decided: IntegralSolution,
 ) -> tuple[IntegralSolution, int]:
-    """Levels of no less worth that cost less, or those decided; and the passes over all users."""
-    if not _has_ties(source, constraints, objective, search_result):
+    """Levels of no less worth that cost less, or those decided; and the passes over all users.
+
+    Levels that are worth more are taken as well: where a limit is on some levels and dearer ones
+    are worth the same, the program without a price on cost may not tell its users apart at all.
+    """
+    if not _may_tie(source, constraints, objective, search_result, decided):
         return decided, 0
     shape = objective.tables.cost.shape
-    price = _PRICE * source.scale / float(source.top_cost.max())
-    priced = Objective(objective.weight, PriceTables(np.full(shape, price), np.zeros(shape)))
-    try:
-        other = search(source, constraints, priced, settings, search_result.solution.prices)
-        result = decide(source, constraints, priced, other)
-    except (NoFeasiblePointError, NoIntegralPointError):
-        return decided, 0
-    lost = decided.worth(objective, source) - result.worth(objective, source)
-    # Sums of values are of whole units.
-    rounded = source.users * (source.units.value + NOISE * source.scale)
-    if lost <= rounded and result.cost() < decided.cost():
-        return result, other.passes
-    return decided, other.passes
+    best, passes = decided, 0
+    few = settings.model_copy(update={"max_passes": min(_PASSES, settings.max_passes)})
+    for price in _prices(source, search_result):
+        priced = Objective(objective.weight, PriceTables(np.full(shape, price), np.zeros(shape)))
+        start = search_result.solution.prices if search_result.whole else None
+        try:
+            other = search(source, constraints, priced, few, start)
+            result = decide(source, constraints, priced, other)
+        except (NoFeasiblePointError, NoIntegralPointError):
+            continue
+        passes += other.passes
+        gained = result.worth(objective, source) - best.worth(objective, source)
+        # Sums of values are of whole units.
+        rounded = source.users * (source.units.value + NOISE * source.scale)
+        if gained > rounded or (gained >= -rounded and result.cost() < best.cost()):
+            best = result
+    return best, passes
 
 
-def _has_ties(
-    source: Source, constraints: Constraints, objective: Objective, search_result: SearchResult
+def _prices(source: Source, search_result: SearchResult) -> list[float]:
+    """Prices of money: by the dearest level, and where most cost far less, by what they do."""
+    top = float(source.top_cost.max())
+    users = search_result.restricted.users
+    costs = users.cost[users.cost > 0.0]
+    usual = float(np.median(costs)) if len(costs) else top
+    sizes = [top] if top <= _FAR * usual else [top, usual]
+    return [_PRICE * source.scale / size for size in sizes]
+
+
+def _may_tie(
+    source: Source,
+    constraints: Constraints,
+    objective: Objective,
+    search_result: SearchResult,
+    decided: IntegralSolution,
 ) -> bool:
-    """Whether users in the program tie at prices that do not follow cost, more than rows explain.
+    """Whether many allocations may be worth as much as this one and cost otherwise.
 
-    Where all prices are of money, equal worth at less cost would leave a price without use.
+    Where all constraints are of money, equal worth at less cost would leave a price without use.
     """
-    priced = search_result.solution.prices > 0.0
     money = np.all(constraints.alpha == constraints.alpha[:, :1], axis=1) & np.all(
         constraints.beta == 0.0, axis=1
     )
-    users = search_result.restricted.users
-    if not (source.scale > 0.0 and np.any(priced & ~money[constraints.pattern]) and len(users)):
+    other = ~money[constraints.pattern]
+    if not (source.scale > 0.0 and source.top_cost.max(initial=0.0) > 0.0 and other.any()):
         return False
-    if not source.top_cost.max(initial=0.0) > 0.0:
+    if not (search_result.whole and search_result.feasible):
+        return True
+    if np.any(other & (search_result.solution.prices > 0.0)):
+        return _has_ties(constraints, objective, search_result)
+    # Without a price, a limit that is used up may still be used by those who save little by it.
+    left = constraints.room(decided.accounts.usage(constraints, decided.levels))
+    return bool(np.any(other & (left <= constraints.largest_use(source.top_cost))))
+
+
+def _has_ties(constraints: Constraints, objective: Objective, search_result: SearchResult) -> bool:
+    """Whether more users in the program tie at the prices than there are constraints."""
+    users = search_result.restricted.users
+    if not len(users):
         return False
     tables = constraints.tables(search_result.solution.prices)
     score = objective.score(users, objective.priced(tables))
